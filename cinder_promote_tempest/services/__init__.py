@@ -1,0 +1,25 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Clients of the requests that tempest.lib has no client for."""
+
+from cinder_promote_tempest.services.attachments_client import (
+    AttachmentsClient,
+)
+from cinder_promote_tempest.services.promote_backend_client import (
+    PromoteBackendClient,
+)
+from cinder_promote_tempest.services.service_rows_client import (
+    ServiceRowsClient,
+)
+
+__all__ = ["AttachmentsClient", "PromoteBackendClient", "ServiceRowsClient"]
