@@ -1,0 +1,43 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the API tests share."""
+
+from cinder_promote_tempest.common import base
+from cinder_promote_tempest.services import promote_backend_client
+
+ACTIONS = tuple(promote_backend_client.ACTIONS)
+
+
+class PromoteApiTest(base.PromoteTest):
+    """A test of the two requests."""
+
+    @staticmethod
+    def request(client, action):
+        """Return the method of a client that sends one of the requests."""
+        return getattr(client, action)
+
+    def assert_refused(self, error, action, before, *, naming=(), **body):
+        """Check that a request is refused and leaves the row alone.
+
+        :param error: the exception of tempest.lib for the status
+        :param action: the request
+        :param before: the row before
+        :param naming: texts that the answer must contain
+        :param body: what to send
+        """
+        refusal = self.assertRaises(
+            error, self.request(self.promote_client, action), **body
+        )
+        for text in naming:
+            self.assertIn(text, str(refusal))
+        self.assert_service_row_unchanged(before)

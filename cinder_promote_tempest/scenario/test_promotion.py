@@ -1,0 +1,181 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The whole way: A fails over to B, B is promoted, C protects B."""
+
+import contextlib
+
+from tempest import config
+from tempest.common import utils
+from tempest.lib import decorators, exceptions
+
+from cinder_promote_tempest.common import states
+from cinder_promote_tempest.scenario import manager
+
+CONF = config.CONF
+
+
+@decorators.serial
+class PromotionTest(manager.PromotionScenario):
+    """Fails a host over twice, with a promotion between."""
+
+    required_options = (
+        "volume_type",
+        "failover_target",
+        "protection_target",
+        "storage_host_address",
+    )
+
+    @classmethod
+    def skip_checks(cls):
+        super().skip_checks()
+        options = CONF.cinder_promote
+        if not options.can_destroy_primary:
+            return
+        if not options.fail_backend_command:
+            raise cls.skipException(
+                "[cinder_promote] can_destroy_primary is true, and "
+                "fail_backend_command is not set"
+            )
+        if not options.repair_backend_command:
+            raise exceptions.InvalidConfiguration(
+                "[cinder_promote] fail_backend_command is set, and "
+                "repair_backend_command is not"
+            )
+
+    @decorators.idempotent_id("5987297b-a108-4d88-8848-5cb64d647f06")
+    @decorators.attr(type="slow")
+    @utils.services("volume")
+    def test_promote_and_protect_again(self):
+        """No data is lost on the way from A through B to C.
+
+        - a replicated volume on A, attached: write data
+        - the storage of A fails: write more
+        - fail over to B: the data is there, a plain volume is in error
+        - freeze, stop, re-point cinder.conf to B with C as its target,
+          reset_active_backend, start, thaw: the data is there, nothing is
+          replicated
+        - replication_enable: the volume gets in sync with C
+        - the storage of B fails: write more
+        - fail over to C: all data is there
+        - detach and attach: all data is there
+
+        Data is added at every hop, and the whole row of the service checked.
+        """
+        target = CONF.cinder_promote.failover_target
+        next_target = CONF.cinder_promote.protection_target
+        self.addCleanup(self.workflow.put_back)
+        probe = self.create_probe()
+        plain_volume_id = self._create_plain_volume()
+        volume_id = self.create_volume(
+            CONF.cinder_promote.volume_type, **probe.volume_arguments()
+        )
+        # Cinder deletes nothing on a frozen host, and nothing attached.
+        self.addCleanup(self.workflow.thaw_if_frozen)
+        self.addCleanup(probe.close)
+        self._wait_for_replication(volume_id, states.ENABLED)
+
+        probe.open(volume_id)
+        probe.write("on A")
+        probe.verify()
+
+        with self._interruption(probe, volume_id):
+            self._fail_backend(self.backend)
+            self._write_and_verify(probe, "on B, A has failed")
+            self.workflow.fail_over(target)
+            self.assert_service_row(states.failed_over_row(target))
+            self._wait_for_replication(volume_id, states.FAILED_OVER)
+        self._assert_lost(plain_volume_id)
+        probe.verify()
+        probe.write("on B, failed over")
+
+        self.workflow.freeze()
+        self.assert_service_row(states.frozen_row(target))
+        with self._interruption(probe, volume_id):
+            with self.workflow.stopped():
+                self.workflow.re_point(target, next_target)
+                self.workflow.reset_active_backend()
+                self.assert_service_row(states.RESET_ROW)
+                self._write_and_verify(probe, "on B, service stopped")
+            self.assert_service_row(states.RESET_ROW)
+            self.workflow.thaw()
+            self.assert_service_row(states.PROMOTED_ROW)
+            self._wait_for_replication(volume_id, states.DISABLED)
+        self.wait_for_capabilities({"replication_enabled": False})
+        probe.verify()
+        probe.write("on B, promoted")
+
+        self.workflow.replication_enable()
+        self.assert_service_row(states.PROTECTED_ROW)
+        probe.write("on B, C catches up")
+        self.wait_until_in_sync(volume_id)
+        self.wait_for_capabilities(
+            {
+                "replication_enabled": True,
+                "replication_targets": [next_target],
+            }
+        )
+        self.assert_service_row(states.PROTECTED_ROW)
+        probe.verify()
+        probe.write("on B and C")
+
+        with self._interruption(probe, volume_id):
+            self._fail_backend(target)
+            self._write_and_verify(probe, "on C, B has failed")
+            self.workflow.fail_over(next_target)
+            self.assert_service_row(states.failed_over_row(next_target))
+            self._wait_for_replication(volume_id, states.FAILED_OVER)
+        probe.verify()
+        probe.write("on C, failed over")
+
+        probe.close()
+        probe.open(volume_id)
+        probe.verify()
+
+    def _create_plain_volume(self):
+        volume_type = CONF.cinder_promote.plain_volume_type
+        return self.create_volume(volume_type) if volume_type else None
+
+    def _assert_lost(self, plain_volume_id):
+        if plain_volume_id is not None:
+            self.wait_for_volume(plain_volume_id, "status", states.ERROR)
+
+    def _wait_for_replication(self, volume_id, status):
+        self.wait_for_volume(
+            volume_id,
+            "replication_status",
+            status,
+            failed=(states.FAILOVER_ERROR,),
+        )
+
+    def _fail_backend(self, backend_id):
+        if CONF.cinder_promote.can_destroy_primary:
+            self.enterContext(self.workflow.failed_backend(backend_id))
+
+    def _write_and_verify(self, probe, label):
+        """Use a volume that is attached all the while, if it may be."""
+        if probe.writes_in_place and CONF.cinder_promote.attached_io_continues:
+            probe.write(label)
+            probe.verify()
+
+    @contextlib.contextmanager
+    def _interruption(self, probe, volume_id):
+        """Detach a volume meanwhile, if it cannot stay attached."""
+        stays = (
+            CONF.cinder_promote.attached_io_continues
+            or not probe.writes_in_place
+        )
+        if not stays:
+            probe.close()
+        yield
+        if not stays:
+            probe.open(volume_id)
