@@ -135,9 +135,15 @@ def load(config_file: str | None = None) -> cfg.ConfigOpts.GroupAttr:
             default_config_files=[config_file] if config_file else [],
             default_config_dirs=[],
         )
-        for option in OPTS:
-            getattr(conf.host, option.dest)
     except (cfg.Error, ValueError) as error:
-        text = " ".join(str(error).split())
-        raise errors.HostError(f"{config_file}: {text}") from error
+        text = " ".join(str(error).split()).rstrip(".")
+        raise errors.HostError(f"{config_file}: {text}.") from error
+    for option in OPTS:
+        try:
+            getattr(conf.host, option.dest)
+        except (cfg.Error, ValueError) as error:
+            raise errors.HostError(
+                f"{config_file}: {option.dest} in [host] has a value that is "
+                "not valid."
+            ) from error
     return conf.host

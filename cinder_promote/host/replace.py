@@ -19,6 +19,8 @@ import stat
 
 from cinder_promote.host import errors
 
+TEMPORARY = ".cinder-promote.new"
+
 
 def read(path: str) -> bytes:
     """Return a file's content.
@@ -73,8 +75,8 @@ def write(path: str, content: bytes, like: str) -> None:
         gets
     :raises HostError: it can't be written; the old file is still in place
     """
-    directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f".{name}.cinder-promote")
+    directory = os.path.dirname(path)
+    temporary = os.path.join(directory, TEMPORARY)
     try:
         _write_new(temporary, content, like)
         os.rename(temporary, path)
