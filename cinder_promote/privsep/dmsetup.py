@@ -1,0 +1,144 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Device-mapper operations on the devices of replicated volumes.
+
+Each function is one request to the privileged daemon, so that a caller that
+dies does not leave a device suspended between two requests.
+"""
+
+import re
+
+import cinder_promote.privsep
+from cinder_promote.privsep import command
+
+#: Devices of other owners are out of bounds.
+OWN_NAME = re.compile(r'promote-[A-Za-z0-9_.+-]+\Z')
+OWN_TABLE = re.compile(r'0 [0-9]+ (linear|raid raid1) [^\n]+\Z')
+
+
+def _check(*names):
+    for name in names:
+        if not OWN_NAME.match(name):
+            raise ValueError('%r is not a device of a replicated volume'
+                             % name)
+
+
+def _check_table(table):
+    if not OWN_TABLE.match(table):
+        raise ValueError('%r is not a table of a replicated volume' % table)
+
+
+def _load_and_resume(name, table, timeout):
+    result = command.run(['dmsetup', 'load', name, '--table', table], timeout)
+    if result[0] == 0:
+        result = command.run(['dmsetup', 'resume', name], timeout)
+    return result
+
+
+def _suspend(name, timeout):
+    return command.run(
+        ['dmsetup', 'suspend', '--noflush', '--nolockfs', name], timeout)
+
+
+def _back_out(name, timeout):
+    """Let I/O go on over the table that was there before."""
+    command.run(['dmsetup', 'clear', name], timeout)
+    command.run(['dmsetup', 'resume', name], timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def query(timeout):
+    """What device-mapper holds.
+
+    :returns: three results of ``command.run``: of ``dmsetup info`` (name,
+        suspended, device number), ``dmsetup table`` and ``dmsetup status`` of
+        the raid sets
+    """
+    return (
+        command.run(['dmsetup', 'info', '--columns', '--noheadings',
+                     '--separator', ' ', '-o', 'name,suspended,major,minor'],
+                    timeout),
+        command.run(['dmsetup', 'table'], timeout),
+        command.run(['dmsetup', 'status', '--noflush', '--target', 'raid'],
+                    timeout))
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def create(name, table, timeout):
+    """Create a device with a table."""
+    _check(name)
+    _check_table(table)
+    return command.run(['dmsetup', 'create', name, '--table', table], timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def remove(name, timeout):
+    """Remove a device."""
+    _check(name)
+    return command.run(['dmsetup', 'remove', name], timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def repair(name, timeout):
+    """Begin to make the legs of a mirror equal."""
+    _check(name)
+    return command.run(['dmsetup', 'message', name, '0', 'repair'], timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def resume(name, timeout):
+    """Resume a device."""
+    _check(name)
+    return command.run(['dmsetup', 'resume', name], timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def replace_table(name, table, timeout):
+    """Put another table beneath a device that may be in use.
+
+    If the device can't be suspended in time, for writes hang in it, it keeps
+    its table.
+    """
+    _check(name)
+    _check_table(table)
+    result = _suspend(name, timeout)
+    if result[0] == 0:
+        result = _load_and_resume(name, table, timeout)
+    if result[0] != 0:
+        _back_out(name, timeout)
+    return result
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def insert_mirror(front, mirror, mirror_table, front_table, timeout):
+    """Create a mirror and put it beneath a device that may be in use.
+
+    The device stands still while the mirror is created: a write in between
+    would reach one leg only. On failure the device keeps its table and there
+    is no mirror.
+    """
+    _check(front, mirror)
+    _check_table(mirror_table)
+    _check_table(front_table)
+    result = _suspend(front, timeout)
+    if result[0] != 0:
+        _back_out(front, timeout)
+        return result
+    result = command.run(
+        ['dmsetup', 'create', mirror, '--table', mirror_table], timeout)
+    if result[0] == 0:
+        result = _load_and_resume(front, front_table, timeout)
+    if result[0] != 0:
+        _back_out(front, timeout)
+        command.run(['dmsetup', 'remove', mirror], timeout)
+    return result

@@ -1,0 +1,119 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""LVM operations of the replicated LVM driver, each bounded in time.
+
+``devices`` lists the physical volumes that a command may look at, so that it
+does not touch, and so can't wait for, the disks of other volume groups.
+"""
+
+import os
+import re
+import stat
+
+import cinder_promote.privsep
+from cinder_promote.privsep import command
+
+NAME = re.compile(r'[A-Za-z0-9+_.][A-Za-z0-9+_.-]*\Z')
+LV_COLUMNS = 'vg_name,lv_name,lv_size,lv_tags,lv_active,data_percent'
+PV_COLUMNS = 'pv_name,vg_name,vg_tags,vg_size,vg_free'
+REPORT = ['--reportformat', 'json', '--units', 'b', '--nosuffix']
+
+
+def _check(*names):
+    for name in names:
+        if not NAME.match(name):
+            raise ValueError('%r is not a name of LVM' % name)
+
+
+def _confined(devices):
+    return ['--devices', ','.join(devices)] if devices else []
+
+
+def _paths(vg, names):
+    _check(vg, *names)
+    return ['%s/%s' % (vg, name) for name in names]
+
+
+def _tag_changes(add, delete):
+    return ([word for tag in delete for word in ('--deltag', tag)] +
+            [word for tag in add for word in ('--addtag', tag)])
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def report(devices, timeout):
+    """What LVM sees: physical volumes with their groups, logical volumes.
+
+    :returns: two results of ``command.run`` with JSON as output
+    """
+    return (
+        command.run(['pvs', *REPORT, *_confined(devices), '-o', PV_COLUMNS],
+                    timeout),
+        command.run(['lvs', *REPORT, *_confined(devices), '-o', LV_COLUMNS],
+                    timeout))
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def create(vg, pool, name, size, tags, devices, timeout):
+    """Create a logical volume of a size in bytes, thin if a pool is given."""
+    _check(vg, name)
+    argv = ['lvcreate', '--yes', *_confined(devices), *_tag_changes(tags, ()),
+            '-n', name]
+    if pool:
+        _check(pool)
+        argv += ['-T', '-V', '%db' % size, '%s/%s' % (vg, pool)]
+    else:
+        argv += ['-Wy', '-Zy', '-L', '%db' % size, vg]
+    return command.run(argv, timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def remove(vg, names, devices, timeout):
+    """Remove logical volumes of one group."""
+    return command.run(['lvremove', '--yes', *_confined(devices),
+                        *_paths(vg, names)], timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def activate(vg, names, devices, timeout):
+    """Activate logical volumes of one group."""
+    return command.run(['lvchange', '--yes', '-ay', '-K',
+                        *_confined(devices), *_paths(vg, names)], timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def change_tags(vg, names, add, delete, devices, timeout):
+    """Change tags of logical volumes of one group, each at one instant."""
+    return command.run(['lvchange', *_confined(devices),
+                        *_tag_changes(add, delete), *_paths(vg, names)],
+                       timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def add_group_tags(vg, tags, devices, timeout):
+    """Add tags to a volume group."""
+    _check(vg)
+    return command.run(['vgchange', *_confined(devices),
+                        *_tag_changes(tags, ()), vg], timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def zero(vg, name, size):
+    """Write zeros over the first bytes of a logical volume."""
+    _check(vg, name)
+    path = '/dev/%s/%s' % (vg, name)
+    with open(path, 'r+b', buffering=0) as device:
+        if not stat.S_ISBLK(os.fstat(device.fileno()).st_mode):
+            raise ValueError('%s is not a block device' % path)
+        for __ in range(size // (1 << 20)):
+            device.write(bytes(1 << 20))
+        os.fsync(device.fileno())

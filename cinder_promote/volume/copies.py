@@ -1,0 +1,147 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Which copy of a volume is current.
+
+Every copy (a logical volume in one volume group, called a leg while it is
+part of a mirror) carries a generation as an LVM tag. A copy is complete as of
+its generation; 0 marks one that is still being filled. Whenever the copies
+part ways, at fail-over, at promotion, when a leg is lost, those that go on
+get a higher generation first, so of two copies with different generations the
+lower is out of date. The database remembers the last generation and where it
+is, for the case that the disk with the newest copy is not to be seen.
+"""
+
+import dataclasses
+import json
+import re
+
+from cinder import exception
+
+TAG_PREFIX = 'cinder-promote.'
+INCOMPLETE = 0
+
+
+class StaleCopy(exception.CinderException):
+    """The copy that the configuration points at is out of date."""
+
+    message = ('Volume group %(designated)s does not hold the current copy of '
+               'volume %(name)s: %(found)s, but generation %(newest)d is in '
+               'volume group %(holder)s.')
+
+
+@dataclasses.dataclass(frozen=True)
+class Copy:
+    """One copy of a volume as its volume group knows it."""
+
+    volume_group: str
+    name: str
+    size: int
+    host: str
+    generation: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Current:
+    """What the database knows of a volume's current copy.
+
+    ``lost`` is the volume group that was dropped as the primary's disk
+    failed, until the backend is failed over.
+    """
+
+    generation: int
+    volume_group: str
+    lost: str | None = None
+
+    def to_driver_data(self):
+        """As stored in the volume's ``replication_driver_data``."""
+        data = {key: value for key, value in dataclasses.asdict(self).items()
+                if value is not None}
+        return json.dumps(data, sort_keys=True)
+
+    @classmethod
+    def from_driver_data(cls, text):
+        """Read ``replication_driver_data``.
+
+        :returns: None if the volume is not one of this driver's mirrors
+        """
+        try:
+            data = json.loads(text or '')
+            return cls(int(data['generation']), data['volume_group'],
+                       data.get('lost'))
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+def _encode(value):
+    """LVM takes few characters in a tag; '@' is not one of them."""
+    return re.sub(r'[^A-Za-z0-9_.+-]',
+                  lambda match: '=%02x' % ord(match.group()), value)
+
+
+def host_tag(host):
+    """The tag that tells which backend a copy belongs to."""
+    return TAG_PREFIX + 'host=' + _encode(host)
+
+
+def generation_tag(generation):
+    """The tag that holds a copy's generation."""
+    return '%sgeneration=%d' % (TAG_PREFIX, generation)
+
+
+def partner_tag(role, volume_group):
+    """The tag by which one volume group remembers another.
+
+    :param role: 'target' or 'source'
+    """
+    return '%s%s=%s' % (TAG_PREFIX, role, _encode(volume_group))
+
+
+def generation_of(tags):
+    """The generation in a copy's tags, ``INCOMPLETE`` where there is none."""
+    found = [int(tag.rpartition('=')[2]) for tag in tags
+             if re.fullmatch(re.escape(TAG_PREFIX) + r'generation=\d+', tag)]
+    return max(found, default=INCOMPLETE)
+
+
+def check(name, current, copies, designated, failing_over=False):
+    """Make sure that the copy to be served is the current one.
+
+    :param name: the volume's name
+    :param current: ``Current`` of the database
+    :param copies: the ``Copy`` objects that can be seen, by volume group
+    :param designated: the volume group that configuration and database
+        point at
+    :param failing_over: whether the backend is failed over to ``designated``,
+        so that a copy as new as the database's may take over
+    :returns: the generation of the designated copy
+    :raises StaleCopy: there is a newer copy, or there was one
+    """
+    newest = max([current.generation] +
+                 [copy.generation for copy in copies.values()])
+    copy = copies.get(designated)
+    found = copy.generation if copy else INCOMPLETE
+    moved = current.volume_group != designated
+    if found == newest and not (
+            moved and not failing_over and found <= current.generation):
+        return found
+    holder = next((group for group, other in copies.items()
+                   if other.generation == newest and group != designated),
+                  current.volume_group)
+    if copy is None:
+        what = 'it has no copy'
+    elif found == INCOMPLETE:
+        what = 'its copy is not complete'
+    else:
+        what = 'its copy has generation %d' % found
+    raise StaleCopy(designated=designated, name=name, found=what,
+                    newest=newest, holder=holder)

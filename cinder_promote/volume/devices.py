@@ -1,0 +1,265 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""The device-mapper devices of replicated volumes.
+
+A volume that is exported is its *front*: a linear device whose name never
+changes. Beneath it lies either one copy or a *mirror*, a dm-raid raid1 set of
+copies with a write-intent bitmap. Table formats are those of the kernel's
+documentation, admin-guide/device-mapper/{linear,dm-raid}.rst.
+"""
+
+import dataclasses
+import enum
+import re
+
+from cinder_promote.privsep import dmsetup
+from cinder_promote.volume import results
+
+SECTOR = 512
+#: Sectors that one bit of the write-intent bitmap stands for.
+REGION_SECTORS = 1024
+
+
+class Legs(enum.Enum):
+    """What is known of the legs when a mirror is assembled."""
+
+    #: All are equal, as new thin volumes are.
+    EQUAL = 'nosync'
+    #: The first is right, the others are to be filled from it.
+    FIRST_IS_RIGHT = 'rebuild'
+    #: Their own superblocks tell.
+    KNOWN = 'known'
+
+
+@dataclasses.dataclass(frozen=True)
+class Mirror:
+    """State of a raid1 set; legs in the order of its table.
+
+    ``health`` has a character a leg: A in sync, a not yet, D dropped.
+    ``action`` is 'recover' while legs are filled, 'resync' or 'repair' while
+    complete legs are made equal in what was never acknowledged.
+    """
+
+    health: str
+    synced_sectors: int
+    total_sectors: int
+    action: str
+
+    def leg_complete(self, index):
+        """Whether a leg holds every acknowledged write."""
+        return self.health[index] == 'A' or (
+            self.health[index] == 'a' and self.action == 'resync')
+
+    @property
+    def failed(self):
+        """Whether a leg was dropped."""
+        return 'D' in self.health
+
+    @property
+    def in_sync(self):
+        """Whether every leg holds every acknowledged write."""
+        return set(self.health) == {'A'} and (
+            self.synced_sectors == self.total_sectors or
+            self.action == 'repair')
+
+    @property
+    def percent(self):
+        """How much of the set is in sync."""
+        return 100.0 * self.synced_sectors / self.total_sectors
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """One device-mapper device.
+
+    ``uses`` are the names of the device-mapper devices in its table, in the
+    table's order.
+    """
+
+    name: str
+    suspended: bool
+    uses: tuple
+    mirror: Mirror | None = None
+
+
+def front_name(volume_name):
+    """Name of the device that is exported for a volume."""
+    return 'promote-' + volume_name
+
+
+def front_path(volume_name):
+    """Path of the device that is exported for a volume."""
+    return '/dev/mapper/' + front_name(volume_name)
+
+
+def mirror_prefix(volume_name):
+    """What the names of a volume's mirrors begin with."""
+    return 'promote-mirror-%s-' % volume_name
+
+
+def mirror_name(volume_name, generation):
+    """Name of a volume's mirror; a new set of legs means a new one."""
+    return '%s%d' % (mirror_prefix(volume_name), generation)
+
+
+def metadata_name(volume_name):
+    """Name of the logical volume with a leg's superblock and bitmap."""
+    return volume_name + '.meta'
+
+
+def copy_device_name(volume_group, volume_name):
+    """Name that LVM gives the device of a logical volume."""
+    return '%s-%s' % (volume_group.replace('-', '--'),
+                      volume_name.replace('-', '--'))
+
+
+def _copy_path(volume_group, name):
+    return '/dev/%s/%s' % (volume_group, name)
+
+
+def linear_table(size, path):
+    """Table of a front over one device, of a size in bytes."""
+    return '0 %d linear %s 0' % (size // SECTOR, path)
+
+
+def copy_table(size, volume_group, volume_name):
+    """Table of a front over one copy."""
+    return linear_table(size, _copy_path(volume_group, volume_name))
+
+
+def mirror_table(size, volume_name, volume_groups, legs):
+    """Table of a mirror of the copies in some volume groups."""
+    parameters = ['0', 'region_size', str(REGION_SECTORS)]
+    if legs is Legs.EQUAL:
+        parameters.append('nosync')
+    elif legs is Legs.FIRST_IS_RIGHT:
+        for index in range(1, len(volume_groups)):
+            parameters += ['rebuild', str(index)]
+    # Reads go to the primary, so that a read after a crash does not change
+    # its answer until the legs are made equal again.
+    for index in range(1, len(volume_groups)):
+        parameters += ['write_mostly', str(index)]
+    paths = [_copy_path(group, name) for group in volume_groups
+             for name in (metadata_name(volume_name), volume_name)]
+    return '0 %d raid raid1 %d %s %d %s' % (
+        size // SECTOR, len(parameters), ' '.join(parameters),
+        len(volume_groups), ' '.join(paths))
+
+
+def _parse_mirrors(status):
+    mirrors = {}
+    for line in status.splitlines():
+        match = re.match(r'(\S+): \d+ \d+ raid raid1 \d+ ([AaD-]+) '
+                         r'(\d+)/(\d+) (\S+)', line)
+        if match:
+            name, health, synced, total, action = match.groups()
+            mirrors[name] = Mirror(health, int(synced), int(total), action)
+    return mirrors
+
+
+def parse(info, table, status):
+    """Devices by name, from what dmsetup printed of all of them."""
+    suspended = {}
+    by_number = {}
+    for line in info.splitlines():
+        name, state, major, minor = line.split()
+        suspended[name] = state == 'Suspended'
+        by_number['%s:%s' % (major, minor)] = name
+    uses = {}
+    for line in table.splitlines():
+        name, __, rest = line.partition(': ')
+        numbers = [word for word in rest.split() if word in by_number]
+        if ' raid ' in rest:
+            # Each leg is a pair, its metadata device before its data.
+            numbers = numbers[1::2]
+        uses[name] = tuple(by_number[number] for number in numbers)
+    mirrors = _parse_mirrors(status)
+    return {name: Device(name, suspended[name], uses.get(name, ()),
+                         mirrors.get(name))
+            for name in suspended}
+
+
+class DeviceMapper:
+    """The device-mapper of this host.
+
+    :param timeout: seconds that each command may take
+    """
+
+    def __init__(self, timeout):
+        self._timeout = timeout
+
+    def devices(self):
+        """All devices by name.
+
+        :raises CommandFailed: dmsetup failed or was given up
+        """
+        info, table, status = dmsetup.query(self._timeout)
+        if info[1].startswith('No devices found'):
+            return {}
+        return parse(results.output(info, 'dmsetup info'),
+                     results.output(table, 'dmsetup table'),
+                     results.output(status, 'dmsetup status'))
+
+    def create(self, name, table):
+        """Create a device.
+
+        :raises CommandFailed: it was not created
+        """
+        results.output(dmsetup.create(name, table, self._timeout),
+                       'creating device %s' % name)
+
+    def remove(self, name):
+        """Remove a device.
+
+        :raises CommandFailed: it is there still, perhaps in use
+        """
+        results.output(dmsetup.remove(name, self._timeout),
+                       'removing device %s' % name)
+
+    def repair(self, name):
+        """Begin to make the legs of a mirror equal, after the first.
+
+        dm-raid does not do that by itself for what was being written when the
+        host stopped, in spite of its bitmap.
+
+        :raises CommandFailed: it was not begun
+        """
+        results.output(dmsetup.repair(name, self._timeout),
+                       'repairing mirror %s' % name)
+
+    def resume(self, name):
+        """Let the I/O of a suspended device go on.
+
+        :raises CommandFailed: it is suspended still
+        """
+        results.output(dmsetup.resume(name, self._timeout),
+                       'resuming device %s' % name)
+
+    def replace_table(self, name, table):
+        """Swap what lies beneath a device that may be in use.
+
+        :raises CommandFailed: it has its old table
+        """
+        results.output(dmsetup.replace_table(name, table, self._timeout),
+                       'changing device %s' % name)
+
+    def insert_mirror(self, front, mirror, table, size):
+        """Create a mirror and put it beneath a front that may be in use.
+
+        :raises CommandFailed: the front has its old table
+        """
+        results.output(
+            dmsetup.insert_mirror(
+                front, mirror, table,
+                linear_table(size, '/dev/mapper/' + mirror), self._timeout),
+            'putting mirror %s beneath %s' % (mirror, front))

@@ -1,0 +1,241 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""The volume groups that a backend uses, and the copies in them."""
+
+import collections
+import dataclasses
+import glob
+import json
+import os
+
+from oslo_log import log as logging
+
+from cinder_promote.privsep import command
+from cinder_promote.privsep import lvm
+from cinder_promote.volume import copies
+from cinder_promote.volume import devices
+from cinder_promote.volume import results
+
+LOG = logging.getLogger(__name__)
+
+#: Size of a leg's metadata volume: superblock and a bitmap for 16 TiB.
+METADATA_SIZE = 4 << 20
+#: Seconds that one disk gets to answer once looking at all at once hung.
+ONE_DISK_TIMEOUT = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class LogicalVolume:
+    """A logical volume; sizes in bytes, ``data_percent`` of a thin pool."""
+
+    name: str
+    size: int
+    tags: frozenset
+    active: bool
+    data_percent: float
+
+
+@dataclasses.dataclass(frozen=True)
+class VolumeGroup:
+    """A volume group; sizes in bytes."""
+
+    name: str
+    size: int
+    free: int
+    tags: frozenset
+    disks: tuple
+    volumes: dict
+
+
+def _rows(text, kind):
+    return [row for part in json.loads(text)['report']
+            for row in part.get(kind, ())]
+
+
+def _tags(text):
+    return frozenset(tag for tag in text.split(',') if tag)
+
+
+def parse(pvs, lvs):
+    """Volume groups by name, from the JSON reports of pvs and lvs."""
+    volumes = collections.defaultdict(dict)
+    for row in _rows(lvs, 'lv'):
+        volumes[row['vg_name']][row['lv_name']] = LogicalVolume(
+            row['lv_name'], int(row['lv_size']), _tags(row['lv_tags']),
+            row['lv_active'] == 'active', float(row['data_percent'] or 0))
+    disks = collections.defaultdict(list)
+    groups = {}
+    for row in _rows(pvs, 'pv'):
+        name = row['vg_name']
+        if name and not row['pv_name'].startswith('['):
+            disks[name].append(row['pv_name'])
+            groups[name] = VolumeGroup(
+                name, int(row['vg_size']), int(row['vg_free']),
+                _tags(row['vg_tags']), tuple(disks[name]), volumes[name])
+    return groups
+
+
+def _candidate_disks():
+    """Block devices that may be physical volumes."""
+    found = []
+    for path in sorted(glob.glob('/sys/class/block/*')):
+        name = os.path.basename(path)
+        mapped = os.path.join(path, 'dm')
+        if os.path.isdir(mapped):
+            with open(os.path.join(mapped, 'uuid')) as uuid:
+                if uuid.read().startswith('LVM-'):
+                    continue
+            with open(os.path.join(mapped, 'name')) as alias:
+                name = 'mapper/' + alias.read().strip()
+        if not name.startswith(('loop', 'ram', 'mapper/promote-')):
+            found.append('/dev/' + name)
+    return found
+
+
+class VolumeGroups:
+    """The volume groups of this host as one backend uses them.
+
+    :param host: the backend, host@name
+    :param timeout: seconds that each command may take
+    """
+
+    def __init__(self, host, timeout):
+        self._host_tag = copies.host_tag(host)
+        self._timeout = timeout
+        self._disks = {}
+        self._thin = True
+
+    def use_thin(self, thin):
+        """Whether copies are thin volumes in the pool of their group."""
+        self._thin = thin
+
+    @property
+    def new_copies_are_equal(self):
+        """Whether copies hold the same, zeros, when they are created."""
+        return self._thin
+
+    def scan(self):
+        """Look at all disks that answer.
+
+        :returns: ``VolumeGroup`` by name
+        :raises CommandFailed: LVM failed
+        """
+        pvs, lvs = lvm.report((), self._timeout)
+        if command.TIMED_OUT in (pvs[0], lvs[0]):
+            LOG.warning('A disk hangs; looking at each one by itself.')
+            good = [disk for disk in _candidate_disks()
+                    if lvm.report((disk,), ONE_DISK_TIMEOUT)[0][0] == 0]
+            pvs, lvs = lvm.report(good, self._timeout)
+        # An erroring disk beside good ones makes LVM exit with a status too.
+        for result, what in ((pvs, 'pvs'), (lvs, 'lvs')):
+            if result[0] == command.TIMED_OUT or not result[1].strip():
+                results.output(result, what)
+        groups = parse(pvs[1], lvs[1])
+        self._disks.update({name: group.disks
+                            for name, group in groups.items()})
+        return groups
+
+    def copies(self, groups, volume_name):
+        """This backend's copies of a volume that can be seen, by group."""
+        found = {}
+        for group in groups.values():
+            volume = group.volumes.get(volume_name)
+            if volume and self._host_tag in volume.tags:
+                found[group.name] = copies.Copy(
+                    group.name, volume_name, volume.size, self._host_tag,
+                    copies.generation_of(volume.tags))
+        return found
+
+    def create_copy(self, volume_group, volume_name, size, generation):
+        """Create a copy with its metadata volume, empty.
+
+        :param size: in bytes
+        :raises CommandFailed: it could not be created
+        """
+        pool = volume_group + '-pool' if self._thin else None
+        metadata = devices.metadata_name(volume_name)
+        for name, length in ((metadata, METADATA_SIZE), (volume_name, size)):
+            tags = [self._host_tag]
+            if name == volume_name:
+                tags.append(copies.generation_tag(generation))
+            results.output(
+                lvm.create(volume_group, pool, name, length, tags,
+                           self._disks.get(volume_group, ()), self._timeout),
+                'creating %s/%s' % (volume_group, name))
+        self.clear_metadata(volume_group, volume_name)
+
+    def clear_metadata(self, volume_group, volume_name):
+        """Forget what a leg knew of its mirror.
+
+        A mirror of legs without superblocks is a new one to the kernel.
+        """
+        lvm.zero(volume_group, devices.metadata_name(volume_name),
+                 METADATA_SIZE)
+
+    def remove_copy(self, groups, volume_group, volume_name):
+        """Remove a copy and its metadata volume, as far as they exist.
+
+        :raises CommandFailed: one is there still
+        """
+        names = [name for name in (volume_name,
+                                   devices.metadata_name(volume_name))
+                 if name in groups[volume_group].volumes]
+        if names:
+            results.output(
+                lvm.remove(volume_group, names, self._disks.get(volume_group, ()),
+                           self._timeout),
+                'removing %s from %s' % (' and '.join(names), volume_group))
+
+    def activate(self, volume_group, volume_name):
+        """Activate a copy and its metadata volume.
+
+        :raises CommandFailed: they are not both active
+        """
+        names = [volume_name, devices.metadata_name(volume_name)]
+        results.output(
+            lvm.activate(volume_group, names, self._disks.get(volume_group, ()),
+                         self._timeout),
+            'activating %s/%s' % (volume_group, volume_name))
+
+    def set_generation(self, groups, volume_group, generations):
+        """Set the generation of copies in a volume group.
+
+        :param groups: a scan, for the tags to be replaced
+        :param generations: new generation by volume name
+        :raises CommandFailed: not all have been set
+        """
+        changes = collections.defaultdict(list)
+        for name, generation in generations.items():
+            old = copies.generation_of(
+                groups[volume_group].volumes[name].tags)
+            if old != generation:
+                changes[old, generation].append(name)
+        for (old, new), names in changes.items():
+            results.output(
+                lvm.change_tags(volume_group, names,
+                                [copies.generation_tag(new)],
+                                [copies.generation_tag(old)],
+                                self._disks.get(volume_group, ()), self._timeout),
+                'raising the generation of copies in %s' % volume_group)
+
+    def remember_partner(self, groups, volume_group, role, partner):
+        """Tag a volume group with the name of its source or target.
+
+        :raises CommandFailed: the tag is not set
+        """
+        tag = copies.partner_tag(role, partner)
+        if tag not in groups[volume_group].tags:
+            results.output(
+                lvm.add_group_tags(volume_group, [tag],
+                                   self._disks.get(volume_group, ()), self._timeout),
+                'tagging volume group %s' % volume_group)

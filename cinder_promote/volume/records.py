@@ -1,0 +1,123 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""What Cinder's database holds of a backend and its replicated volumes."""
+
+import dataclasses
+
+from cinder.common import constants
+from cinder import context
+from cinder import exception
+from cinder import objects
+from cinder.objects import fields
+from oslo_log import log as logging
+from oslo_utils import units
+
+from cinder_promote.volume import copies
+
+LOG = logging.getLogger(__name__)
+Status = fields.ReplicationStatus
+
+
+@dataclasses.dataclass
+class Record:
+    """A replicated volume; ``size`` in bytes, ``current`` its current copy."""
+
+    volume_id: str
+    name: str
+    size: int
+    status: str
+    current: copies.Current
+    progress: float = 0.0
+
+
+def of_volume(volume):
+    """The record of a volume, None if it is not a replicated one."""
+    current = copies.Current.from_driver_data(volume.replication_driver_data)
+    if current is None:
+        return None
+    return Record(volume.id, volume.name, volume.size * units.Gi,
+                  volume.replication_status, current)
+
+
+def of_backend(host):
+    """Records of a backend's replicated volumes by name.
+
+    Volumes that are being deleted are left out: their copies may be half
+    gone, and the deletion is taken up again.
+
+    :param host: the backend, host@name
+    """
+    volumes = objects.VolumeList.get_all(context.get_admin_context(),
+                                         filters={'host': host})
+    found = [of_volume(volume) for volume in volumes
+             if volume.status != 'deleting']
+    return {record.name: record for record in found if record}
+
+
+def save(record, message=None):
+    """Write a record back to its volume.
+
+    :param message: what an administrator should know of its state
+    """
+    try:
+        volume = objects.Volume.get_by_id(context.get_admin_context(),
+                                          record.volume_id)
+    except exception.VolumeNotFound:
+        return
+    volume.replication_status = record.status
+    volume.replication_driver_data = record.current.to_driver_data()
+    volume.replication_extended_status = message and message[:255]
+    volume.save()
+
+
+def is_deleted(volume_id):
+    """Whether the database says that a volume was deleted.
+
+    A volume it knows nothing of is not a deleted one.
+    """
+    ctxt = context.get_admin_context(read_deleted='only')
+    try:
+        objects.Volume.get_by_id(ctxt, volume_id)
+    except exception.VolumeNotFound:
+        return False
+    return True
+
+
+def get_service(host):
+    """The service row of a backend, None before its first start."""
+    try:
+        return objects.Service.get_by_args(
+            context.get_admin_context(), host, constants.VOLUME_BINARY)
+    except exception.ServiceNotFound:
+        return None
+
+
+def commit_failover(host, backend_id):
+    """Write down that a backend is failed over, before anything is switched.
+
+    From here on a restart goes on with the fail-over, up to here it goes on
+    with the primary.
+
+    :raises UnableToFailOver: somebody else changed the row
+    """
+    service = get_service(host)
+    done = service.conditional_update(
+        {'active_backend_id': backend_id,
+         'replication_status': Status.FAILED_OVER,
+         'disabled': True,
+         'disabled_reason': 'failed-over'},
+        {'active_backend_id': service.active_backend_id,
+         'replication_status': service.replication_status})
+    if not done:
+        raise exception.UnableToFailOver(
+            reason='the service row of %s was changed meanwhile' % host)

@@ -1,0 +1,387 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""An LVM driver that replicates, fails over and can be promoted.
+
+A volume whose type has ``replication_enabled='<is> True'`` has a copy in the
+backend's volume group and in that of each ``replication_device``, and what is
+exported is a device over the mirror of them. Other volumes are those of
+Cinder's LVM driver.
+"""
+
+from cinder import exception
+from cinder import interface
+from cinder import utils
+from cinder.volume import configuration
+from cinder.volume.drivers import lvm as cinder_lvm
+from cinder.volume import volume_utils
+from oslo_config import cfg
+from oslo_log import log as logging
+from oslo_service import loopingcall
+
+from cinder_promote.volume import copies
+from cinder_promote.volume import devices
+from cinder_promote.volume import group_view
+from cinder_promote.volume import groups
+from cinder_promote.volume import options
+from cinder_promote.volume import records
+from cinder_promote.volume import refusals
+from cinder_promote.volume import replication
+from cinder_promote.volume import targets
+
+LOG = logging.getLogger(__name__)
+Status = records.Status
+
+cfg.CONF.register_opts(options.volume_opts,
+                       group=configuration.SHARED_CONF_GROUP)
+
+
+@interface.volumedriver
+class ReplicatedLVMVolumeDriver(refusals.Refusals,
+                                cinder_lvm.LVMVolumeDriver):
+    """LVM with volumes that survive the loss of their volume group."""
+
+    VERSION = '1.0.0'
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.configuration.append_config_values(options.volume_opts)
+        self._section = self.configuration.config_group
+        self._targets = []
+        self._active = None
+        self._held = False
+        self._primary_lost = False
+        self._groups = None
+        self._replication = None
+        self._look = None
+
+    @classmethod
+    def get_driver_options(cls):
+        """The options that the driver reads, for Cinder's generators."""
+        return (super().get_driver_options() + options.volume_opts +
+                cls._get_oslo_driver_opts('replication_device'))
+
+    # Start
+
+    def do_setup(self, context):
+        """Read the configuration and the service row.
+
+        :raises InvalidConfiguration: the section can't be right
+        """
+        super().do_setup(context)
+        if self.configuration.lvm_mirrors:
+            raise targets.InvalidConfiguration(
+                'lvm_mirrors', self._section,
+                'it can not be used together with replication')
+        self._targets = targets.parse(
+            self._section, self.configuration.volume_group,
+            self.configuration.safe_get('replication_device'))
+        service = records.get_service(self.host)
+        active_id = service.active_backend_id if service else None
+        self._active = None
+        if active_id:
+            self._active = self._target(active_id)
+            if self._active is None:
+                raise targets.InvalidConfiguration(
+                    'replication_device', self._section,
+                    'the host is failed over to %s but no target has that '
+                    'backend_id; reset_active_backend comes first if the '
+                    'section was re-pointed' % active_id)
+        # A row that was not 'enabled' before was put to 'disabled' by the
+        # promotion, or by starting without targets: an administrator decides
+        # when protection begins.
+        self._held = (service is not None and
+                      service.replication_status == Status.DISABLED)
+        timeout = self.configuration.replication_command_timeout
+        self._groups = groups.VolumeGroups(self.host, timeout)
+        self._replication = replication.Replication(
+            self.host, self._groups, devices.DeviceMapper(timeout))
+
+    def check_for_setup_error(self):
+        """Check the volume groups, then bring the volumes up.
+
+        :raises InvalidConfiguration: a volume group does not exist
+        :raises StaleCopy: the section points at an old copy of a volume
+        """
+        primary = self.configuration.volume_group
+        found = self._groups.scan()
+        serving = self._active.volume_group if self._active else primary
+        self._check_groups(found, primary, serving)
+        self.configuration.lvm_type = self._lvm_type(found.get(serving))
+        self._groups.use_thin(self.configuration.lvm_type == 'thin')
+        if not self._primary_lost:
+            self._replication.start(
+                serving, [target.volume_group for target in self._targets],
+                protecting=self._protecting, failed_over=bool(self._active))
+        else:
+            self._replication.start_without_primary(primary)
+        self._serve_from(serving)
+        self._prepare_groups(found, serving)
+        if self._look is None:
+            self._look = loopingcall.FixedIntervalLoopingCall(
+                self._replication_look)
+            self._look.start(
+                interval=self.configuration.replication_check_interval,
+                stop_on_exception=False)
+
+    def _check_groups(self, found, primary, serving):
+        """Tell a lost disk from a wrong name.
+
+        A volume group that was in use before is remembered by a tag of its
+        partner.
+        """
+        self._primary_lost = False
+        if serving not in found:
+            tag = copies.partner_tag('source', primary)
+            if self._active or not any(
+                    tag in found[target.volume_group].tags
+                    for target in self._targets
+                    if target.volume_group in found):
+                raise targets.InvalidConfiguration(
+                    'replication_device' if self._active else 'volume_group',
+                    self._section,
+                    'volume group %s does not exist' % serving)
+            LOG.error('Volume group %s of [%s] is lost. Its volumes need a '
+                      'fail-over.', primary, self._section)
+            self._primary_lost = True
+        for target in self._targets:
+            if target.volume_group in found:
+                continue
+            tag = copies.partner_tag('target', target.volume_group)
+            if serving not in found or tag not in found[serving].tags:
+                raise targets.InvalidConfiguration(
+                    'replication_device', self._section,
+                    'volume group %s of target %s does not exist'
+                    % (target.volume_group, target.backend_id))
+            LOG.error('Volume group %s of target %s is lost.',
+                      target.volume_group, target.backend_id)
+
+    def _lvm_type(self, group):
+        if self.configuration.lvm_type != 'auto':
+            return self.configuration.lvm_type
+        thin = (group is None or not group.volumes or
+                group.name + '-pool' in group.volumes)
+        return 'thin' if thin else 'default'
+
+    def _serve_from(self, volume_group):
+        """Point what Cinder's driver does at a volume group."""
+        self.configuration.volume_group = volume_group
+        conf = self.configuration.lvm_conf_file
+        self.vg = self._view(volume_group, conf)
+        self._sparse_copy_volume = self.configuration.lvm_type == 'thin'
+
+    def _view(self, volume_group, lvm_conf):
+        return group_view.GroupView(
+            self._groups, volume_group, utils.get_root_helper(),
+            self._execute, self.configuration.lvm_type,
+            lvm_conf=None if lvm_conf.lower() == 'none' else lvm_conf,
+            suppress_fd_warn=self.configuration.lvm_suppress_fd_warnings)
+
+    def _prepare_groups(self, found, serving):
+        """Create the pools, and remember who belongs to whom."""
+        wanted = [serving]
+        if self._protecting:
+            wanted += [target.volume_group for target in self._targets]
+        for name in wanted:
+            if name not in found:
+                continue
+            if (self.configuration.lvm_type == 'thin' and
+                    name + '-pool' not in found[name].volumes):
+                self._create_pool(name)
+        if self._protecting and serving in found:
+            for target in self._targets:
+                if target.volume_group in found:
+                    self._groups.remember_partner(
+                        found, serving, 'target', target.volume_group)
+                    self._groups.remember_partner(
+                        found, target.volume_group, 'source', serving)
+
+    def _create_pool(self, volume_group):
+        view = self._view(volume_group, self.configuration.lvm_conf_file)
+        try:
+            view.create_thin_pool(view.vg_thin_pool)
+        except Exception:
+            # Another backend of this host may have been quicker.
+            if view.vg_thin_pool not in (
+                    self._groups.scan()[volume_group].volumes):
+                raise
+
+    # State
+
+    @property
+    def _protecting(self):
+        return bool(self._targets and not self._held and not self._active and
+                    not self._primary_lost)
+
+    def _target(self, backend_id):
+        for target in self._targets:
+            if target.backend_id == backend_id:
+                return target
+        return None
+
+    def _is_replicated(self, volume):
+        return bool(copies.Current.from_driver_data(
+            volume.replication_driver_data) or volume.is_replicated())
+
+    def _follow_service_row(self):
+        """Begin to protect once an administrator enabled it."""
+        if not self._held or self._active:
+            return
+        service = records.get_service(self.host)
+        if service and service.replication_status == Status.ENABLED:
+            LOG.info('Replication of %s is enabled; protecting it with %s.',
+                     self.host, ', '.join(target.backend_id
+                                          for target in self._targets))
+            self._held = False
+            self._prepare_groups(self._groups.scan(),
+                                 self.configuration.volume_group)
+            self._replication.protect(
+                [target.volume_group for target in self._targets])
+
+    def _replication_look(self):
+        try:
+            self._replication.look()
+        except Exception:
+            LOG.exception('Looking at the mirrors of %s failed.', self.host)
+
+    def _update_volume_stats(self):
+        self._follow_service_row()
+        super()._update_volume_stats()
+        enabled = bool(self._targets and not self._held and not self._active)
+        volumes, in_sync, percent = self._replication.summary()
+        state = {
+            'replication_enabled': enabled,
+            'replication_type': ['sync'],
+            'replication_count': len(self._targets),
+            'replication_targets': [target.backend_id
+                                    for target in self._targets],
+            'replication_volumes': volumes,
+            'replication_volumes_in_sync': in_sync,
+            'replication_sync_percent': percent,
+        }
+        self._stats.update(state)
+        for pool in self._stats['pools']:
+            pool.update(state)
+            if self._primary_lost:
+                pool['backend_state'] = 'down'
+
+    # Volumes
+
+    def create_volume(self, volume):
+        """Create a volume, with its copies if its type is replicated."""
+        if not volume.is_replicated():
+            return super().create_volume(volume)
+        record = self._replication.create(volume)
+        return {'replication_status': record.status,
+                'replication_driver_data': record.current.to_driver_data()}
+
+    def delete_volume(self, volume):
+        """Delete a volume with all its copies."""
+        if not self._is_replicated(volume):
+            if self._active or self._primary_lost:
+                raise exception.VolumeBackendAPIException(
+                    data='volume %s is not replicated and its volume group '
+                    'is not in use while the backend is failed over or lost'
+                    % volume.name)
+            return super().delete_volume(volume)
+        if self.configuration.lvm_type != 'thin':
+            self._clear_volume(volume)
+        self._replication.delete(volume.name)
+        return None
+
+    def local_path(self, volume, vg=None):
+        """The path of a volume's device on this host."""
+        if vg is None and self._is_mirror(volume):
+            return devices.front_path(volume['name'])
+        return super().local_path(volume, vg)
+
+    def _is_mirror(self, volume):
+        """Whether something is a replicated volume, for snapshots are not."""
+        return hasattr(volume, 'is_replicated') and self._is_replicated(volume)
+
+    # Exports
+
+    def ensure_export(self, context, volume):
+        """Export a volume again after a start."""
+        if not self._is_replicated(volume):
+            return super().ensure_export(context, volume)
+        if self._primary_lost:
+            LOG.warning('Volume %s is left as it is until the backend is '
+                        'failed over.', volume.name)
+            return None
+        return self.target_driver.ensure_export(
+            context, volume, devices.front_path(volume.name))
+
+    def create_export(self, context, volume, connector, vg=None):
+        """Export a volume."""
+        if not self._is_replicated(volume):
+            return super().create_export(context, volume, connector, vg)
+        export = self.target_driver.create_export(
+            context, volume, devices.front_path(volume.name))
+        return {'provider_location': export['location'],
+                'provider_auth': export['auth']}
+
+    # Replication
+
+    def failover_host(self, context, volumes, secondary_id=None, groups=None):
+        """Serve the volumes from a replication target from now on.
+
+        :raises InvalidReplicationTarget: there is no such target, or it is
+            not one that can be failed over to
+        :raises UnableToFailOver: the target can't be used
+        """
+        target = self._failover_target(secondary_id)
+        outcome = self._replication.fail_over(
+            target, [volume.name for volume in volumes],
+            commit=lambda: records.commit_failover(self.host,
+                                                   target.backend_id))
+        self._active = target
+        self._primary_lost = False
+        self._serve_from(target.volume_group)
+        updates = []
+        for volume in volumes:
+            record, reason = outcome[volume.name]
+            if reason:
+                LOG.error('Volume %s could not be failed over to %s: %s.',
+                          volume.name, target.backend_id, reason)
+                update = {'status': 'error',
+                          'replication_status': Status.FAILOVER_ERROR,
+                          'replication_extended_status': reason[:255]}
+            else:
+                update = {'replication_status': Status.FAILED_OVER,
+                          'replication_driver_data':
+                              record.current.to_driver_data(),
+                          'replication_extended_status': None}
+            updates.append({'volume_id': volume.id, 'updates': update})
+        return target.backend_id, updates, []
+
+    def _failover_target(self, backend_id):
+        if backend_id == 'default':
+            raise exception.InvalidReplicationTarget(
+                reason='failing back is not supported yet; promote the '
+                'target instead')
+        if self._active:
+            raise exception.InvalidReplicationTarget(
+                reason='the host is failed over to %s already'
+                % self._active.backend_id)
+        if not self._targets:
+            raise exception.InvalidReplicationTarget(
+                reason='section [%s] has no replication_device'
+                % self._section)
+        target = (self._target(backend_id) if backend_id
+                  else self._targets[0])
+        if target is None:
+            raise exception.InvalidReplicationTarget(
+                reason='%s is no backend_id of section [%s]; there are %s'
+                % (backend_id, self._section,
+                   ', '.join(each.backend_id for each in self._targets)))
+        return target

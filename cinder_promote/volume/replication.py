@@ -1,0 +1,570 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Keeping the copies of a backend's volumes: mirror, fail over, protect."""
+
+import contextlib
+import threading
+
+from cinder import exception
+from cinder.volume import volume_utils
+from oslo_log import log as logging
+
+from cinder_promote.volume import copies
+from cinder_promote.volume import devices
+from cinder_promote.volume import records
+from cinder_promote.volume import results
+
+LOG = logging.getLogger(__name__)
+Status = records.Status
+
+
+class Replication:
+    """The replicated volumes of one backend.
+
+    One lock serialises what changes copies or devices, so that a look at the
+    mirrors never meets a half-done fail-over.
+
+    :param host: the backend, host@name
+    :param groups: ``groups.VolumeGroups``
+    :param mapper: ``devices.DeviceMapper``
+    """
+
+    def __init__(self, host, groups, mapper):
+        self._host = host
+        self._groups = groups
+        self._mapper = mapper
+        self._lock = threading.RLock()
+        self._records = {}
+        self._volume_group = None
+        self._targets = []
+        self._protecting = False
+        self._failed_over = False
+
+    # Start
+
+    def start(self, volume_group, targets, protecting, failed_over):
+        """Bring the devices to what configuration and database say.
+
+        :param volume_group: the group whose copies are to be served
+        :param targets: groups to replicate to
+        :param protecting: whether to replicate at all
+        :param failed_over: whether ``volume_group`` is a target
+        :raises StaleCopy: it has not the current copy of some volume
+        """
+        with self._lock:
+            self._volume_group = volume_group
+            self._targets = list(targets)
+            self._protecting = protecting
+            self._failed_over = failed_over
+            self._records = records.of_backend(self._host)
+            groups = self._groups.scan()
+            generations = self._check_copies(groups, failed_over)
+            self._sweep(groups)
+            for name, generation in generations.items():
+                with self._errors_of(self._records[name]):
+                    self._start_volume(self._records[name], generation,
+                                       groups)
+
+    def start_without_primary(self, volume_group):
+        """Know the volumes of a lost volume group, for a fail-over.
+
+        Their devices are left as they are: the targets may be serving them.
+        """
+        with self._lock:
+            self._volume_group = volume_group
+            self._targets = []
+            self._protecting = False
+            self._failed_over = False
+            self._records = records.of_backend(self._host)
+
+    def _check_copies(self, groups, failed_over):
+        """The generations of the volumes that can be served, by name."""
+        generations = {}
+        for name, record in self._records.items():
+            if record.status == Status.FAILOVER_ERROR:
+                LOG.error('Volume %s could not be failed over; its last '
+                          'current copy was in volume group %s.', name,
+                          record.current.volume_group)
+                continue
+            if record.current.lost == self._volume_group:
+                LOG.error('Volume %s lost its copy in volume group %s and '
+                          'needs a fail-over.', name, self._volume_group)
+                continue
+            seen = self._groups.copies(groups, name)
+            if (not seen and self._volume_group ==
+                    record.current.volume_group):
+                LOG.error('Volume %s has no copy that can be seen.', name)
+                continue
+            generations[name] = copies.check(
+                name, record.current, seen, self._volume_group, failed_over)
+        return generations
+
+    def _sweep(self, groups):
+        """Remove what is left of volumes that were deleted without a disk."""
+        for group in groups.values():
+            for name in list(group.volumes):
+                volume_id = volume_utils.extract_id_from_volume_name(name)
+                if (volume_id and name not in self._records and
+                        self._groups.copies({group.name: group}, name) and
+                        records.is_deleted(volume_id)):
+                    LOG.info('Removing the copy of deleted volume %s from '
+                             'volume group %s.', name, group.name)
+                    self._groups.remove_copy(groups, group.name, name)
+
+    def _start_volume(self, record, generation, groups):
+        name = record.name
+        front = devices.front_name(name)
+        present = self._mapper.devices()
+        if front in present and present[front].suspended:
+            self._mapper.resume(front)
+            present = self._mapper.devices()
+        mirror = self._live_mirror(name, present)
+        if mirror:
+            self._adopt(record, generation, mirror, groups)
+        elif front in present:
+            self._expect_single(record, present)
+            self._settle(record, generation)
+            self._remove_mirrors(name, present)
+        else:
+            self._remove_mirrors(name, present)
+            self._assemble(record, generation, groups)
+
+    def _adopt(self, record, generation, mirror, groups):
+        """Go on with a mirror that outlived the service."""
+        legs = self._legs(mirror, record.name, groups)
+        if self._volume_group not in legs:
+            raise results.CommandFailed(
+                data='volume %s is served from %s, not from %s'
+                % (record.name, ' and '.join(map(str, legs)),
+                   self._volume_group))
+        if set(legs) == set(self._wanted_legs()):
+            self._note(record, generation,
+                       record.status if record.status in
+                       (Status.ENABLED, Status.ERROR) else Status.ENABLING)
+        elif mirror.mirror.leg_complete(legs.index(self._volume_group)):
+            self._make_single(record, generation, groups)
+        else:
+            raise results.CommandFailed(
+                data='the copy of %s in volume group %s is not in sync'
+                % (record.name, self._volume_group))
+
+    def _expect_single(self, record, present):
+        """Make sure that a volume is served from the designated copy."""
+        expected = devices.copy_device_name(self._volume_group, record.name)
+        front = present.get(devices.front_name(record.name))
+        if front is None or front.uses != (expected,):
+            raise results.CommandFailed(
+                data='volume %s is served from %s, expected %s'
+                % (record.name, ' '.join(front.uses) if front else 'nothing',
+                   expected))
+
+    def _assemble(self, record, generation, groups):
+        """Set up the devices of a volume that has none, as after a boot."""
+        name = record.name
+        seen = self._groups.copies(groups, name)
+        legs = [group for group in self._wanted_legs()
+                if group in seen and seen[group].generation == generation]
+        for group in legs:
+            self._groups.activate(group, name)
+        size = seen[self._volume_group].size
+        if len(legs) > 1 and legs == self._wanted_legs():
+            mirror = devices.mirror_name(name, generation)
+            self._mapper.create(mirror, devices.mirror_table(
+                size, name, legs, devices.Legs.KNOWN))
+            self._mapper.repair(mirror)
+            table = devices.linear_table(size, '/dev/mapper/' + mirror)
+            self._note(record, generation, Status.ENABLED)
+        else:
+            generation = self._raise(
+                groups, {name: generation}, [self._volume_group])[name]
+            table = devices.copy_table(size, self._volume_group, name)
+            self._settle(record, generation)
+        self._mapper.create(devices.front_name(name), table)
+
+    # One volume
+
+    def create(self, volume):
+        """Create a volume with all its copies.
+
+        :returns: its ``records.Record``
+        :raises CommandFailed: something failed; deleting cleans up
+        """
+        with self._lock:
+            self._groups.scan()
+            record = records.Record(
+                volume.id, volume.name, volume.size << 30, Status.DISABLED,
+                copies.Current(1, self._volume_group))
+            legs = self._wanted_legs()
+            equal = self._groups.new_copies_are_equal
+            for group in reversed(legs):
+                complete = equal or group == self._volume_group
+                self._groups.create_copy(
+                    group, record.name, record.size,
+                    1 if complete else copies.INCOMPLETE)
+            table = devices.copy_table(record.size, self._volume_group,
+                                       record.name)
+            if len(legs) > 1:
+                mirror = devices.mirror_name(record.name, 1)
+                self._mapper.create(mirror, devices.mirror_table(
+                    record.size, record.name, legs,
+                    devices.Legs.EQUAL if equal
+                    else devices.Legs.FIRST_IS_RIGHT))
+                table = devices.linear_table(record.size,
+                                             '/dev/mapper/' + mirror)
+                record.status = (Status.ENABLED if equal
+                                 else Status.ENABLING)
+            self._mapper.create(devices.front_name(record.name), table)
+            self._records[record.name] = record
+            return record
+
+    def delete(self, volume_name):
+        """Delete a volume with all its copies that can be seen.
+
+        A copy on a disk that can't be seen goes when the driver starts and
+        sees it.
+
+        :raises CommandFailed: something of it is there still
+        """
+        with self._lock:
+            present = self._mapper.devices()
+            front = devices.front_name(volume_name)
+            if front in present:
+                self._mapper.remove(front)
+            self._remove_mirrors(volume_name, present)
+            groups = self._groups.scan()
+            metadata = devices.metadata_name(volume_name)
+            # The current copy last: what is left of it tells the most.
+            for group in sorted(groups.values(), key=lambda group: (
+                    group.name == self._volume_group, group.name)):
+                if (metadata in group.volumes or self._groups.copies(
+                        {group.name: group}, volume_name)):
+                    self._groups.remove_copy(groups, group.name, volume_name)
+            self._records.pop(volume_name, None)
+
+    # Fail-over
+
+    def fail_over(self, target, names, commit):
+        """Serve volumes from a target from now on.
+
+        :param target: ``targets.Target``
+        :param names: names of the volumes to fail over
+        :param commit: called once it is sure that the target can be used,
+            before anything is switched
+        :returns: for each name its record, and a sentence if it failed
+        :raises UnableToFailOver: the target can't be used at all
+        """
+        with self._lock:
+            groups = self._groups.scan()
+            if target.volume_group not in groups:
+                raise exception.UnableToFailOver(
+                    reason='volume group %s of target %s can not be found'
+                    % (target.volume_group, target.backend_id))
+            present = self._mapper.devices()
+            generations = {}
+            outcome = {}
+            for name in names:
+                reason = self._why_not(name, target.volume_group, groups,
+                                       present)
+                outcome[name] = (self._records.get(name), reason)
+                if not reason:
+                    generations[name] = self._newest(name, groups)
+            commit()
+            self._volume_group = target.volume_group
+            self._protecting = False
+            self._failed_over = True
+            raised = self._raise(groups, generations, [target.volume_group])
+            for name, generation in raised.items():
+                record = self._records[name]
+                try:
+                    self._switch(record, groups, present)
+                except exception.VolumeBackendAPIException as error:
+                    LOG.exception('Volume %s did not fail over.', name)
+                    outcome[name] = (record, str(error))
+                else:
+                    record.status = Status.FAILED_OVER
+                    record.current = copies.Current(generation,
+                                                    target.volume_group)
+            for record, reason in outcome.values():
+                if record and reason:
+                    record.status = Status.FAILOVER_ERROR
+            threading.Thread(target=self._remove_old_mirrors,
+                             args=(list(raised),), daemon=True).start()
+            return outcome
+
+    def _why_not(self, name, volume_group, groups, present):
+        """Why a target can't serve a volume, None if it can."""
+        record = self._records.get(name)
+        if record is None:
+            return 'the volume has no copies'
+        if record.status == Status.FAILOVER_ERROR:
+            return 'it failed to fail over before'
+        seen = self._groups.copies(groups, name)
+        if volume_group not in seen:
+            return 'volume group %s has no copy of it' % volume_group
+        mirror = self._live_mirror(name, present)
+        if mirror:
+            legs = self._legs(mirror, name, groups)
+            good = (volume_group in legs and
+                    mirror.mirror.leg_complete(legs.index(volume_group)))
+        elif devices.front_name(name) in present:
+            good = False
+        else:
+            good = (seen[volume_group].generation ==
+                    self._newest(name, groups))
+        if not good:
+            return ('its copy in volume group %s is not in sync'
+                    % volume_group)
+        return None
+
+    def _switch(self, record, groups, present):
+        name = record.name
+        size = groups[self._volume_group].volumes[name].size
+        front = devices.front_name(name)
+        table = devices.copy_table(size, self._volume_group, name)
+        if front in present:
+            self._mapper.replace_table(front, table)
+        else:
+            self._groups.activate(self._volume_group, name)
+            self._mapper.create(front, table)
+
+    def _remove_old_mirrors(self, names):
+        """Let go of the mirrors that volumes were switched away from.
+
+        With a disk that hangs this may take long, or fail; a later start or
+        protection tries again.
+        """
+        for name in names:
+            try:
+                self._remove_mirrors(name, self._mapper.devices())
+            except exception.VolumeBackendAPIException:
+                LOG.warning('The old mirror of volume %s is still there.',
+                            name, exc_info=True)
+
+    # Protection
+
+    def protect(self, targets):
+        """From now on replicate every volume to some volume groups."""
+        with self._lock:
+            self._targets = list(targets)
+            self._protecting = True
+
+    def look(self):
+        """Look at the mirrors and do what is due.
+
+        Volumes that are not protected are given new copies, copies that have
+        become complete are marked so, and lost ones as out of date.
+        """
+        with self._lock:
+            if not self._protecting:
+                return
+            present = self._mapper.devices()
+            groups = None
+            for record in list(self._records.values()):
+                if (record.status == Status.FAILOVER_ERROR or
+                        record.current.lost):
+                    continue
+                mirror = self._live_mirror(record.name, present)
+                if self._is_settled(record, mirror):
+                    continue
+                groups = groups or self._groups.scan()
+                with self._errors_of(record):
+                    self._advance(record, mirror, groups)
+
+    def _is_settled(self, record, mirror):
+        """Whether there is nothing to do but wait."""
+        if mirror is None or record.status == Status.ERROR:
+            return False
+        record.progress = mirror.mirror.percent
+        if mirror.mirror.in_sync:
+            return record.status == Status.ENABLED
+        return not mirror.mirror.failed
+
+    def _advance(self, record, mirror, groups):
+        if mirror is None or record.status == Status.ERROR:
+            self._protect_volume(record, mirror, groups)
+        elif mirror.mirror.failed:
+            self._leg_lost(record, mirror, groups)
+        else:
+            name = record.name
+            for group in self._targets:
+                self._groups.set_generation(
+                    groups, group, {name: record.current.generation})
+            self._note(record, record.current.generation, Status.ENABLED)
+            LOG.info('Volume %s is in sync with %s.', name,
+                     ' and '.join(self._targets))
+
+    def _protect_volume(self, record, mirror, groups):
+        name = record.name
+        missing = [group for group in self._wanted_legs()
+                   if group not in groups]
+        if missing:
+            LOG.debug('Volume %s waits for volume group %s.', name,
+                      missing[0])
+            return
+        if mirror:
+            self._make_single(record, record.current.generation, groups)
+            groups = self._groups.scan()
+        present = self._mapper.devices()
+        self._expect_single(record, present)
+        self._remove_mirrors(name, present)
+        seen = self._groups.copies(groups, name)
+        size = seen[self._volume_group].size
+        for group in self._targets:
+            if group in seen and seen[group].generation >= self._newest(
+                    name, groups):
+                raise results.CommandFailed(
+                    data='the copy of %s in volume group %s is as new as the '
+                    'one that is served' % (name, group))
+            self._groups.remove_copy(groups, group, name)
+            self._groups.create_copy(group, name, size, copies.INCOMPLETE)
+        generation = self._raise(
+            groups, {name: self._newest(name, groups)},
+            [self._volume_group])[name]
+        self._note(record, generation, Status.ENABLING)
+        self._groups.clear_metadata(self._volume_group, name)
+        self._mapper.insert_mirror(
+            devices.front_name(name), devices.mirror_name(name, generation),
+            devices.mirror_table(size, name, self._wanted_legs(),
+                                 devices.Legs.FIRST_IS_RIGHT), size)
+        LOG.info('Volume %s is being copied to %s.', name,
+                 ' and '.join(self._targets))
+
+    def _leg_lost(self, record, mirror, groups):
+        """Leave a copy behind that no longer gets the writes."""
+        name = record.name
+        legs = self._legs(mirror, name, groups)
+        dropped = [group for group, state in zip(legs, mirror.mirror.health)
+                   if state == 'D']
+        complete = [group for index, group in enumerate(legs)
+                    if group in groups and mirror.mirror.leg_complete(index)]
+        generation = record.current.generation
+        if complete:
+            generation = self._raise(groups, {name: self._newest(
+                name, groups)}, complete)[name]
+        if self._volume_group not in dropped:
+            holder, lost = self._volume_group, None
+        elif complete:
+            holder, lost = complete[0], self._volume_group
+        else:
+            holder, lost = record.current.volume_group, None
+        record.current = copies.Current(generation, holder, lost)
+        record.status = Status.ERROR
+        message = 'lost the copy in volume group %s' % ' and '.join(
+            map(str, dropped))
+        records.save(record, message)
+        LOG.error('Volume %s %s.', name, message)
+
+    # Reports
+
+    def summary(self):
+        """How far protection is.
+
+        :returns: number of replicated volumes, number of those in sync,
+            percent of their bytes that are in sync
+        """
+        everything = list(self._records.values())
+        in_sync = [record for record in everything
+                   if record.status == Status.ENABLED]
+        total = sum(record.size for record in everything)
+        copied = sum(
+            record.size * (100.0 if record.status == Status.ENABLED else
+                           min(record.progress, 99.9)
+                           if record.status == Status.ENABLING else 0.0)
+            for record in everything)
+        return (len(everything), len(in_sync),
+                round(copied / total, 1) if total else
+                100.0 if self._protecting else 0.0)
+
+    # Parts
+
+    def _wanted_legs(self):
+        return [self._volume_group] + (self._targets if self._protecting
+                                       else [])
+
+    def _live_mirror(self, name, present):
+        """The mirror that a volume's front lies on, if it does."""
+        front = present.get(devices.front_name(name))
+        if (front and front.uses and
+                front.uses[0].startswith(devices.mirror_prefix(name)) and
+                present[front.uses[0]].mirror):
+            return present[front.uses[0]]
+        return None
+
+    def _legs(self, mirror, name, groups):
+        """The volume groups beneath a mirror, None for one that is gone."""
+        known = set(groups) | set(self._wanted_legs()) | set(self._targets)
+        known.add(self._records[name].current.volume_group)
+        by_device = {devices.copy_device_name(group, name): group
+                     for group in known}
+        return [by_device.get(device) for device in mirror.uses]
+
+    def _newest(self, name, groups):
+        return max([self._records[name].current.generation] +
+                   [copy.generation for copy in
+                    self._groups.copies(groups, name).values()])
+
+    def _raise(self, groups, generations, volume_groups):
+        """Make the copies in some groups newer than all others.
+
+        :param generations: the newest generation of each volume by name
+        :returns: the new generations by name
+        """
+        raised = {name: generation + 1
+                  for name, generation in generations.items()}
+        for group in volume_groups:
+            self._groups.set_generation(groups, group, raised)
+        return raised
+
+    def _make_single(self, record, generation, groups):
+        """Serve a volume from the one copy that is designated."""
+        name = record.name
+        raised = self._raise(groups, {name: max(
+            generation, self._newest(name, groups))}, [self._volume_group])
+        self._settle(record, raised[name])
+        self._mapper.replace_table(
+            devices.front_name(name),
+            devices.copy_table(
+                groups[self._volume_group].volumes[name].size,
+                self._volume_group, name))
+        self._remove_mirrors(name, self._mapper.devices())
+
+    def _remove_mirrors(self, name, present):
+        """Remove the mirrors of a volume that nothing lies on."""
+        front = present.get(devices.front_name(name))
+        for device in present:
+            if (device.startswith(devices.mirror_prefix(name)) and
+                    not (front and device in front.uses)):
+                self._mapper.remove(device)
+
+    def _settle(self, record, generation):
+        """Note that a volume has one copy."""
+        if self._failed_over:
+            status = Status.FAILED_OVER
+        else:
+            status = Status.ENABLING if self._protecting else Status.DISABLED
+        self._note(record, generation, status)
+
+    def _note(self, record, generation, status):
+        current = copies.Current(generation, self._volume_group)
+        if (record.current, record.status) != (current, status):
+            record.current, record.status = current, status
+            records.save(record)
+
+    @contextlib.contextmanager
+    def _errors_of(self, record):
+        """One volume's failure does not stop the others."""
+        try:
+            yield
+        except exception.VolumeBackendAPIException as error:
+            LOG.exception('Replication of volume %s failed.', record.name)
+            records.save(record, str(error))
