@@ -22,6 +22,7 @@ import ddt
 from oslo_config import cfg
 from oslo_config import types
 
+from cinder_promote.host import conf_file
 from cinder_promote.host import lock
 from cinder_promote.host import replace
 from tests.unit.host import base
@@ -315,6 +316,23 @@ class RePointTest(base.HostTestCase):
         left.write_text("half")
         self.promote()
         self.assertFalse(left.exists())
+
+    def test_an_edit_that_lost_a_line_is_not_written(self):
+        self.use_sample()
+        real = conf_file.ConfFile.set_options
+
+        def set_options(conf, after, key, values):
+            real(conf, after, key, values)
+            conf._lines.remove("volume_backend_name = lvm-c\n")
+
+        with mock.patch.object(
+            conf_file.ConfFile, "set_options", set_options
+        ):
+            self.assert_refused(
+                "was not changed: the edited text does not read as it was",
+                "re-point", "lvm-a", "--to", "lvm-b",
+                "--replicate-to", "lvm-c",
+            )  # fmt: skip
 
     def test_an_edit_by_another_program_is_not_overwritten(self):
         self.use_sample()

@@ -60,6 +60,17 @@ class UndoTest(base.HostTestCase):
         self.assertFalse(self.run_json("undo")["changed"])
         self.assertEqual(first, self.conf.read_bytes())
 
+    def test_taken_back_by_hand_counts_as_undone(self):
+        self.promote()
+        first = self.conf.read_bytes()
+        self.run_json(
+            "re-point", "lvm-a", "--to", "lvm-c",
+            "--replication-device", ADDED,
+        )  # fmt: skip
+        self.conf.write_bytes(first)
+        self.assertFalse(self.run_json("undo")["changed"])
+        self.assertEqual(first, self.conf.read_bytes())
+
     def test_re_point_undo_re_point_undo(self):
         for _ in range(2):
             self.promote()
