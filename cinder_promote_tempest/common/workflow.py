@@ -178,10 +178,7 @@ class Workflow:
         ):
             return
         LOG.info("Putting back %s, which is %s", self._host, row)
-        # Only 'enabled' and 'disabled' can be left without a reset.
-        reset = row.active_backend_id is not None or (
-            row.replication_status not in (states.ENABLED, states.DISABLED)
-        )
+        reset = row.replication_status not in (states.ENABLED, states.DISABLED)
         if reset and not row.frozen:
             self._freeze_whether_or_not_it_answers()
         with self.stopped():
