@@ -45,9 +45,11 @@ class ServiceTest(base.HostTestCase):
         return f"{sys.executable} {script}"
 
     def change_later(self, state):
+        new = self.dir / "state.new"
+        new.write_text(state)
         return self.background(
-            f"import time; time.sleep(0.3); "
-            f"open({str(self.state)!r}, 'w').write({state!r})"
+            "import os, time; time.sleep(0.3); "
+            f"os.rename({str(new)!r}, {str(self.state)!r})"
         )
 
     def test_start_waits_for_the_state(self):
