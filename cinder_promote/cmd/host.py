@@ -18,11 +18,7 @@ import json
 import os
 import sys
 
-from cinder_promote.host import config
-from cinder_promote.host import errors
-from cinder_promote.host import forced
-from cinder_promote.host import plan
-from cinder_promote.host import verbs
+from cinder_promote.host import config, errors, forced, plan, verbs
 
 _Verb = Callable[[verbs.Options, argparse.Namespace], verbs.Outcome]
 

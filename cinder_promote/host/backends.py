@@ -23,8 +23,7 @@ import re
 
 from oslo_config import types
 
-from cinder_promote.host import conf_file
-from cinder_promote.host import errors
+from cinder_promote.host import conf_file, errors
 
 SHARED_SECTION = "backend_defaults"
 

@@ -24,8 +24,7 @@ import json
 import os
 from typing import Any
 
-from cinder_promote.host import errors
-from cinder_promote.host import replace
+from cinder_promote.host import errors, replace
 
 _FORMAT = 1
 

@@ -17,10 +17,7 @@ import dataclasses
 
 from oslo_config import types
 
-from cinder_promote.host import backends
-from cinder_promote.host import conf_file
-from cinder_promote.host import errors
-from cinder_promote.host import journal
+from cinder_promote.host import backends, conf_file, errors, journal
 
 _OPTIONS = ("volume_group", "replication_device")
 
@@ -192,7 +189,9 @@ def _verify(
     original = conf_file.ConfFile(content, edited.name)
     meant = [volume_group, *(target.text for target in targets)]
     found = [
-        option.value for key in _OPTIONS for option in after.options(backend, key)
+        option.value
+        for key in _OPTIONS
+        for option in after.options(backend, key)
     ]
     if found != meant or _rest(original, backend) != _rest(after, backend):
         raise errors.HostError(

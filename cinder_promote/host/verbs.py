@@ -17,20 +17,22 @@ import contextlib
 import dataclasses
 import glob
 import os
-from typing import Any
+from typing import Any, TypeAlias
 
 from oslo_config import cfg
 
-from cinder_promote.host import backends
-from cinder_promote.host import conf_file
-from cinder_promote.host import errors
-from cinder_promote.host import journal
-from cinder_promote.host import lock
-from cinder_promote.host import plan
-from cinder_promote.host import replace
-from cinder_promote.host import service
+from cinder_promote.host import (
+    backends,
+    conf_file,
+    errors,
+    journal,
+    lock,
+    plan,
+    replace,
+    service,
+)
 
-Options = cfg.ConfigOpts.GroupAttr
+Options: TypeAlias = cfg.ConfigOpts.GroupAttr
 
 
 @dataclasses.dataclass(frozen=True)

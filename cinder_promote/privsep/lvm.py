@@ -77,6 +77,14 @@ def create(vg, pool, name, size, tags, devices, timeout):
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def create_pool(vg, pool, devices, timeout):
+    """Create a thin pool of nearly all that is free in a group."""
+    _check(vg, pool)
+    return command.run(['lvcreate', '--yes', *_confined(devices), '-T', '-l',
+                        '95%FREE', '%s/%s' % (vg, pool)], timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
 def remove(vg, names, devices, timeout):
     """Remove logical volumes of one group."""
     return command.run(['lvremove', '--yes', *_confined(devices),

@@ -18,6 +18,8 @@ from cinder.brick.local_dev import lvm
 from oslo_utils import units
 from os_brick import executor
 
+from cinder_promote.volume import groups as groups_module
+
 
 class GroupView(lvm.LVM):
     """Cinder's LVM object, made without asking LVM anything.
@@ -41,8 +43,8 @@ class GroupView(lvm.LVM):
         self.vg_free_space = 0.0
         self.vg_lv_count = 0
         self.vg_uuid = None
-        self.vg_thin_pool = (volume_group + '-pool' if lvm_type == 'thin'
-                             else None)
+        self.vg_thin_pool = (groups_module.pool_name(volume_group)
+                             if lvm_type == 'thin' else None)
         self.vg_thin_pool_size = 0.0
         self.vg_thin_pool_free_space = 0.0
         self.vg_provisioned_capacity = 0.0

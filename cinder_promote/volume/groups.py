@@ -17,6 +17,7 @@ import dataclasses
 import glob
 import json
 import os
+import time
 
 from oslo_log import log as logging
 
@@ -32,6 +33,8 @@ LOG = logging.getLogger(__name__)
 METADATA_SIZE = 4 << 20
 #: Seconds that one disk gets to answer once looking at all at once hung.
 ONE_DISK_TIMEOUT = 5
+#: Seconds after which a disk that hung is asked again.
+HUNG_DISK_RETRY = 300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +58,11 @@ class VolumeGroup:
     tags: frozenset
     disks: tuple
     volumes: dict
+
+
+def pool_name(volume_group):
+    """Name of the thin pool of a volume group, that of Cinder's driver."""
+    return volume_group + '-pool'
 
 
 def _rows(text, kind):
@@ -113,11 +121,30 @@ class VolumeGroups:
         self._host_tag = copies.host_tag(host)
         self._timeout = timeout
         self._disks = {}
+        self._hung = {}
         self._thin = True
 
     def use_thin(self, thin):
         """Whether copies are thin volumes in the pool of their group."""
         self._thin = thin
+
+    def _answering_disks(self):
+        """Ask each disk by itself; one that hangs is left alone for a while.
+
+        Each command that hangs leaves a process behind.
+        """
+        good = []
+        for disk in _candidate_disks():
+            if self._hung.get(disk, 0) > time.monotonic():
+                continue
+            self._hung.pop(disk, None)
+            result = lvm.report((disk,), ONE_DISK_TIMEOUT)[0]
+            if result[0] == command.TIMED_OUT:
+                LOG.error('Disk %s hangs.', disk)
+                self._hung[disk] = time.monotonic() + HUNG_DISK_RETRY
+            elif result[0] == 0:
+                good.append(disk)
+        return good
 
     @property
     def new_copies_are_equal(self):
@@ -130,12 +157,11 @@ class VolumeGroups:
         :returns: ``VolumeGroup`` by name
         :raises CommandFailed: LVM failed
         """
-        pvs, lvs = lvm.report((), self._timeout)
+        pvs = lvs = (command.TIMED_OUT, '', '')
+        if not self._hung:
+            pvs, lvs = lvm.report((), self._timeout)
         if command.TIMED_OUT in (pvs[0], lvs[0]):
-            LOG.warning('A disk hangs; looking at each one by itself.')
-            good = [disk for disk in _candidate_disks()
-                    if lvm.report((disk,), ONE_DISK_TIMEOUT)[0][0] == 0]
-            pvs, lvs = lvm.report(good, self._timeout)
+            pvs, lvs = lvm.report(self._answering_disks(), self._timeout)
         # An erroring disk beside good ones makes LVM exit with a status too.
         for result, what in ((pvs, 'pvs'), (lvs, 'lvs')):
             if result[0] == command.TIMED_OUT or not result[1].strip():
@@ -144,6 +170,23 @@ class VolumeGroups:
         self._disks.update({name: group.disks
                             for name, group in groups.items()})
         return groups
+
+    def ensure_pool(self, groups, volume_group):
+        """Create the thin pool of a volume group if it has none.
+
+        It gets what Cinder's LVM driver gives it; the rest is for metadata.
+
+        :raises CommandFailed: there is no pool
+        """
+        pool = pool_name(volume_group)
+        if pool in groups[volume_group].volumes:
+            return
+        result = lvm.create_pool(volume_group, pool,
+                                 self._disks.get(volume_group, ()),
+                                 self._timeout)
+        # Another backend of this host may have been quicker.
+        if result[0] == 0 or pool not in self.scan()[volume_group].volumes:
+            results.output(result, 'creating pool %s' % pool)
 
     def copies(self, groups, volume_name):
         """This backend's copies of a volume that can be seen, by group."""
@@ -162,7 +205,7 @@ class VolumeGroups:
         :param size: in bytes
         :raises CommandFailed: it could not be created
         """
-        pool = volume_group + '-pool' if self._thin else None
+        pool = pool_name(volume_group) if self._thin else None
         metadata = devices.metadata_name(volume_name)
         for name, length in ((metadata, METADATA_SIZE), (volume_name, size)):
             tags = [self._host_tag]

@@ -169,18 +169,15 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
         if self.configuration.lvm_type != 'auto':
             return self.configuration.lvm_type
         thin = (group is None or not group.volumes or
-                group.name + '-pool' in group.volumes)
+                groups.pool_name(group.name) in group.volumes)
         return 'thin' if thin else 'default'
 
     def _serve_from(self, volume_group):
         """Point what Cinder's driver does at a volume group."""
         self.configuration.volume_group = volume_group
-        conf = self.configuration.lvm_conf_file
-        self.vg = self._view(volume_group, conf)
         self._sparse_copy_volume = self.configuration.lvm_type == 'thin'
-
-    def _view(self, volume_group, lvm_conf):
-        return group_view.GroupView(
+        lvm_conf = self.configuration.lvm_conf_file
+        self.vg = group_view.GroupView(
             self._groups, volume_group, utils.get_root_helper(),
             self._execute, self.configuration.lvm_type,
             lvm_conf=None if lvm_conf.lower() == 'none' else lvm_conf,
@@ -194,9 +191,8 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
         for name in wanted:
             if name not in found:
                 continue
-            if (self.configuration.lvm_type == 'thin' and
-                    name + '-pool' not in found[name].volumes):
-                self._create_pool(name)
+            if self.configuration.lvm_type == 'thin':
+                self._groups.ensure_pool(found, name)
         if self._protecting and serving in found:
             for target in self._targets:
                 if target.volume_group in found:
@@ -204,16 +200,6 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
                         found, serving, 'target', target.volume_group)
                     self._groups.remember_partner(
                         found, target.volume_group, 'source', serving)
-
-    def _create_pool(self, volume_group):
-        view = self._view(volume_group, self.configuration.lvm_conf_file)
-        try:
-            view.create_thin_pool(view.vg_thin_pool)
-        except Exception:
-            # Another backend of this host may have been quicker.
-            if view.vg_thin_pool not in (
-                    self._groups.scan()[volume_group].volumes):
-                raise
 
     # State
 

@@ -236,11 +236,10 @@ class Replication:
         :raises CommandFailed: something of it is there still
         """
         with self._lock:
-            present = self._mapper.devices()
             front = devices.front_name(volume_name)
-            if front in present:
+            if front in self._mapper.devices():
                 self._mapper.remove(front)
-            self._remove_mirrors(volume_name, present)
+            self._remove_mirrors(volume_name, self._mapper.devices())
             groups = self._groups.scan()
             metadata = devices.metadata_name(volume_name)
             # The current copy last: what is left of it tells the most.

@@ -1,0 +1,171 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""The real driver on a host in memory, with Cinder's database in SQLite."""
+
+import os
+
+from cinder import context
+from cinder import objects
+from cinder.db import api as db
+from cinder.volume import configuration
+import fixtures
+from oslo_service import loopingcall
+
+import cinder_promote.privsep
+from tests.unit.api import base
+from tests.unit.volume import fake_host
+
+HOST = 'cinder-lab@lvm-a'
+A, B, C = 'promote-a', 'promote-b', 'promote-c'
+A_TO_B = (A, ['backend_id:lvm-b,volume_group:promote-b'])
+B_TO_C = (B, ['backend_id:lvm-c,volume_group:promote-c'])
+
+
+class RunsAtOnce:
+    """A thread that is done when it is started."""
+
+    def __init__(self, target, args, daemon):
+        self.start = lambda: target(*args)
+
+
+class TestCase(base.TestCase):
+    """Has a host with three volume groups and a service row."""
+
+    def setUp(self):
+        super().setUp()
+        # Imported late: Cinder's objects must be registered before.
+        from cinder_promote.volume import replicated_lvm
+        self.module = replicated_lvm
+        self.host = fake_host.FakeHost(A, B, C)
+        context_of_daemon = cinder_promote.privsep.sys_admin_pctxt
+        context_of_daemon.set_client_mode(False)
+        self.addCleanup(context_of_daemon.set_client_mode, True)
+        for target, replacement in (
+                ('cinder_promote.privsep.command.run', self.host.run),
+                ('cinder_promote.privsep.lvm.zero', self.host.zero),
+                ('cinder_promote.volume.groups._candidate_disks',
+                 lambda: [group.disk for group
+                          in self.host.groups.values()]),
+                ('cinder_promote.volume.replication.threading.Thread',
+                 RunsAtOnce)):
+            self.useFixture(fixtures.MonkeyPatch(target, replacement))
+        for name in ('start', 'stop'):
+            self.useFixture(fixtures.MockPatchObject(
+                loopingcall.FixedIntervalLoopingCall, name))
+        self.service_id = self.database.add_service(
+            HOST, replication_status='not-capable')
+        self.context = context.get_admin_context()
+        self.replicated_type = self._type('replicated-a', {
+            'replication_enabled': '<is> True'})
+        self.plain_type = self._type('plain-a', {})
+
+    def _type(self, name, specs):
+        return db.volume_type_create(
+            self.context, {'name': name, 'extra_specs': specs})['id']
+
+    def driver(self, volume_group=A, devices=A_TO_B[1], lvm_type='thin',
+               **options):
+        """A driver as the volume manager makes it, not set up yet.
+
+        :param devices: the values of ``replication_device``
+        """
+        lines = ['[lvm-a]', 'volume_backend_name = lvm-a',
+                 'volume_group = ' + volume_group, 'lvm_type = ' + lvm_type]
+        lines += ['replication_device = ' + device for device in devices]
+        lines += ['%s = %s' % option for option in options.items()]
+        path = os.path.join(self.useFixture(fixtures.TempDir()).path,
+                            'cinder.conf')
+        with open(path, 'w') as config_file:
+            config_file.write('\n'.join(lines))
+        base.CONF([], project='cinder', default_config_files=[path],
+                  default_config_dirs=[])
+        return self.module.ReplicatedLVMVolumeDriver(
+            configuration=configuration.Configuration(
+                self.module.cinder_lvm.volume_opts, config_group='lvm-a'),
+            host=HOST, db=db, execute=self.host.execute)
+
+    def start(self, volume_group=A, devices=A_TO_B[1], **options):
+        """Start the service: what the manager does with the driver."""
+        driver = self.driver(volume_group, devices, **options)
+        driver.do_setup(self.context)
+        driver.check_for_setup_error()
+        self.refresh(driver)
+        return driver
+
+    def refresh(self, driver):
+        """What the manager does with the statistics at start."""
+        enabled = driver.get_volume_stats(True)['replication_enabled']
+        row = self.service()
+        if row['replication_status'] != 'failed-over':
+            self.set_service(
+                replication_status='enabled' if enabled else 'disabled')
+
+    def service(self):
+        """The service row."""
+        return self.database.services()[self.service_id]
+
+    def set_service(self, **values):
+        """Change the service row, as an administrator or the API does."""
+        self.database.update('services', self.service_id, **values)
+
+    def new_volume(self, replicated=True, **values):
+        """A volume's row, as the API makes it."""
+        values = {'size': 1, 'host': HOST + '#lvm-a', 'status': 'available',
+                  'display_name': 'data', 'project_id': base.PROJECT_ID,
+                  'user_id': 'user',
+                  'volume_type_id': (self.replicated_type if replicated
+                                     else self.plain_type),
+                  'replication_status': ('enabled' if replicated
+                                         else 'disabled'), **values}
+        volume = objects.Volume(self.context, **values)
+        volume.create()
+        return self.reload(volume)
+
+    def create(self, driver, **values):
+        """A volume that the driver made."""
+        volume = self.new_volume(**values)
+        volume.update(driver.create_volume(volume) or {})
+        volume.save()
+        return volume
+
+    def fail_over(self, driver, backend_id, *volumes):
+        """What the manager does at a fail-over; the updates by volume id."""
+        self.set_service(replication_status='failing-over')
+        active, updates, __ = driver.failover_host(
+            self.context, list(volumes), backend_id)
+        self.set_service(replication_status='failed-over',
+                         active_backend_id=active, disabled=1,
+                         disabled_reason='failed-over')
+        for update in updates:
+            volume = self.reload(update['volume_id'])
+            volume.update(update['updates'])
+            volume.save()
+        return {update['volume_id']: update['updates'] for update in updates}
+
+    def reset(self):
+        """What reset_active_backend does."""
+        self.set_service(replication_status='disabled', disabled=0,
+                         active_backend_id=None, disabled_reason=None)
+
+    def reload(self, volume):
+        """A volume as the database has it now."""
+        return objects.Volume.get_by_id(
+            self.context, getattr(volume, 'id', volume))
+
+    def front(self, volume):
+        """Name of the device that is exported for a volume."""
+        return 'promote-' + volume.name
+
+    def data(self, group, volume):
+        """What a copy holds."""
+        return self.host.groups[group].volumes[volume.name].data

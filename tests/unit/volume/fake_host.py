@@ -1,0 +1,453 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""A storage host in memory: LVM and device-mapper at the command line.
+
+It stands where ``cinder_promote.privsep.command.run`` starts a process, and
+keeps what a kernel keeps: what is written to a device reaches the copies that
+lie beneath it at that moment. A ``Crash`` can be set off before any command,
+as a SIGKILL of the service would; the devices stay. A power cut drops them.
+"""
+
+import dataclasses
+import json
+import re
+
+from oslo_concurrency import processutils
+
+from cinder_promote.privsep import command
+
+OK, ERROR, HANG = 'ok', 'error', 'hang'
+
+
+class Crash(BaseException):
+    """The service was killed."""
+
+
+class BadDisk(Exception):
+    """A write did not reach any copy."""
+
+
+@dataclasses.dataclass
+class Volume:
+    group: 'Group' = dataclasses.field(compare=False, repr=False)
+    name: str
+    size: int
+    minor: int
+    tags: set = dataclasses.field(default_factory=set)
+    data: dict = dataclasses.field(default_factory=dict)
+    superblock: dict | None = None
+
+    @property
+    def device(self):
+        return '%s-%s' % (self.group.name.replace('-', '--'),
+                          self.name.replace('-', '--'))
+
+
+@dataclasses.dataclass
+class Group:
+    name: str
+    disk: str
+    size: int = 6 << 30
+    tags: set = dataclasses.field(default_factory=set)
+    volumes: dict = dataclasses.field(default_factory=dict)
+    state: str = OK
+
+
+@dataclasses.dataclass
+class Mapped:
+    name: str
+    minor: int
+    table: str
+    inactive: str | None = None
+    suspended: bool = False
+    health: list = dataclasses.field(default_factory=list)
+    action: str = 'idle'
+
+
+class FakeHost:
+    """Groups with a disk each; ``run`` and ``execute`` take commands."""
+
+    def __init__(self, *groups):
+        self.groups = {name: Group(name, '/dev/mapper/disk-' + name[-1])
+                       for name in groups}
+        self.devices = {}
+        self.minor = 0
+        self.commands = []
+        self.crash_before = None
+        self.inflight = False
+
+    # Commands
+
+    def execute(self, *argv, **kwargs):
+        """As ``cinder.utils.execute``."""
+        status, out, err = self.run(list(argv), None)
+        if status:
+            raise processutils.ProcessExecutionError(out, err, status,
+                                                      ' '.join(argv))
+        return out, err
+
+    def run(self, argv, timeout, stdin=None):
+        """As ``command.run``."""
+        if argv[0] == 'env':
+            argv = [word for word in argv[1:] if '=' not in word]
+        if self.crash_before == len(self.commands):
+            self.crash_before = None
+            raise Crash()
+        self.commands.append(argv)
+        words = list(argv)
+        self._take_option(words, '--config')
+        disks = self._take_option(words, '--devices')
+        disks = disks[0].split(',') if disks else [
+            group.disk for group in self.groups.values()]
+        if words[0] != 'dmsetup' and any(
+                group.state == HANG and group.disk in disks
+                for group in self.groups.values()):
+            return command.TIMED_OUT, '', 'gave up'
+        verb = words[0] if words[0] != 'dmsetup' else 'dm_' + words[1]
+        try:
+            out = getattr(self, verb)(words, disks)
+        except (KeyError, ValueError, BadDisk) as error:
+            return 5, '', '%s failed: %r' % (argv, error)
+        except TimeoutError:
+            return command.TIMED_OUT, '', 'gave up'
+        return 0, out or '', ''
+
+    def zero(self, group, name, size):
+        """As ``cinder_promote.privsep.lvm.zero``."""
+        self.commands.append(['zero', group, name])
+        volume = self._readable(group).volumes[name]
+        for device in self.devices.values():
+            if volume in self._metadata(device):
+                raise AssertionError('metadata of a live mirror was zeroed')
+        volume.superblock = None
+
+    @staticmethod
+    def _take_option(words, option):
+        values = []
+        while option in words:
+            at = words.index(option)
+            values.append(words[at + 1])
+            del words[at:at + 2]
+        return values
+
+    def _readable(self, name):
+        group = self.groups[name]
+        if group.state != OK:
+            raise KeyError('no group %s' % name)
+        return group
+
+    def _find(self, path):
+        group, __, name = path.removeprefix('/dev/').partition('/')
+        return self._readable(group).volumes[name]
+
+    def pvs(self, words, disks):
+        return json.dumps({'report': [{'pv': [
+            {'pv_name': group.disk, 'vg_name': group.name,
+             'vg_tags': ','.join(sorted(group.tags)),
+             'vg_size': str(group.size), 'vg_free': str(group.size)}
+            for group in self.groups.values()
+            if group.state == OK and group.disk in disks]}]})
+
+    def lvs(self, words, disks):
+        return json.dumps({'report': [{'lv': [
+            {'vg_name': group.name, 'lv_name': volume.name,
+             'lv_size': str(volume.size), 'lv_active': 'active',
+             'lv_tags': ','.join(sorted(volume.tags)), 'data_percent': ''}
+            for group in self.groups.values()
+            if group.state == OK and group.disk in disks
+            for volume in group.volumes.values()]}]})
+
+    def lvm(self, words, disks):
+        return '  LVM version:     2.03.16(2) (2022-05-18)'
+
+    def lvdisplay(self, words, disks):
+        self._find(words[-1])
+        return '  Vwi-a-tz--'
+
+    def vgchange(self, words, disks):
+        tags = self._take_option(words, '--addtag')
+        self._readable(words[-1]).tags |= set(tags)
+
+    def lvcreate(self, words, disks):
+        tags = self._take_option(words, '--addtag')
+        name = self._take_option(words, '-n')
+        size = (self._take_option(words, '-V') or
+                self._take_option(words, '-L') or
+                self._take_option(words, '-l'))[0]
+        group, __, pool = words[-1].partition('/')
+        name = name[0] if name else pool
+        group = self._readable(group)
+        if name in group.volumes:
+            raise ValueError('%s exists' % name)
+        if '-T' in words and name != pool and pool not in group.volumes:
+            raise KeyError(pool)
+        number, unit = re.fullmatch(r'(\d+)(b|g|%FREE)', size).groups()
+        self.minor += 1
+        group.volumes[name] = Volume(
+            group, name, int(number) * {'b': 1, 'g': 1 << 30,
+                                        '%FREE': group.size // 100}[unit],
+            self.minor, set(tags))
+
+    def lvremove(self, words, disks):
+        for path in words[1:]:
+            if path.startswith('-'):
+                continue
+            volume = self._find(path)
+            for device in self.devices.values():
+                if volume in self._beneath(device):
+                    raise ValueError('%s is in use' % path)
+            del volume.group.volumes[volume.name]
+
+    def lvchange(self, words, disks):
+        add = self._take_option(words, '--addtag')
+        delete = self._take_option(words, '--deltag')
+        for path in words[1:]:
+            if not path.startswith('-'):
+                volume = self._find(path)
+                volume.tags = volume.tags - set(delete) | set(add)
+
+    # Device-mapper
+
+    def _target(self, word):
+        """The volume or device that a word of a table names."""
+        name = word.removeprefix('/dev/mapper/')
+        if name in self.devices:
+            return self.devices[name]
+        group, __, name = word.removeprefix('/dev/').partition('/')
+        return self.groups[group].volumes[name]
+
+    def _paths(self, table):
+        return [word for word in table.split() if word.startswith('/dev/')]
+
+    def _metadata(self, device):
+        if ' raid ' not in device.table:
+            return []
+        return [self._target(path) for path in self._paths(device.table)[::2]]
+
+    def _legs(self, device):
+        return [self._target(path)
+                for path in self._paths(device.table)[1::2]]
+
+    def _beneath(self, device):
+        return [self._target(path) for table in
+                (device.table, device.inactive) if table
+                for path in self._paths(table)]
+
+    def _activate(self, device, table):
+        device.table = table
+        if ' raid ' in table:
+            self._start_mirror(device)
+
+    def _start_mirror(self, device):
+        legs, metadata = self._legs(device), self._metadata(device)
+        for leg in legs:
+            if leg.group.state == HANG:
+                raise TimeoutError()
+        words = device.table.split()
+        new = all(meta.superblock is None for meta in metadata)
+        rebuild = [int(words[at + 1]) for at, word in enumerate(words)
+                   if word == 'rebuild']
+        if not new and (rebuild or any(meta.superblock is None
+                                       for meta in metadata)):
+            raise ValueError('New device injected into existing raid set')
+        if new:
+            health = ['a' if index in rebuild else 'A'
+                      for index in range(len(legs))]
+        else:
+            newest = max(meta.superblock['events'] for meta in metadata)
+            health = ['A' if meta.superblock['events'] == newest and
+                      meta.superblock['complete'] else 'a'
+                      for meta in metadata]
+        device.health = health
+        device.action = 'recover' if 'a' in health else 'idle'
+        self._write_superblocks(device)
+
+    def _write_superblocks(self, device):
+        metadata = self._metadata(device)
+        events = 1 + max([meta.superblock['events'] for meta in metadata
+                          if meta.superblock] or [0])
+        for meta, health in zip(metadata, device.health):
+            if health != 'D':
+                meta.superblock = {'events': events,
+                                   'complete': health == 'A'}
+
+    def dm_info(self, words, disks):
+        lines = ['%s Active 253 %d' % (volume.device, volume.minor)
+                 for group in self.groups.values()
+                 for volume in group.volumes.values()]
+        lines += ['%s %s 253 %d' % (
+            device.name, 'Suspended' if device.suspended else 'Active',
+            device.minor) for device in self.devices.values()]
+        return '\n'.join(lines)
+
+    def dm_table(self, words, disks):
+        lines = []
+        for device in self.devices.values():
+            table = device.table
+            for path in self._paths(table):
+                table = re.sub(re.escape(path) + r'(?!\S)', '253:%d' %
+                               self._target(path).minor, table)
+            lines.append('%s: %s' % (device.name, table))
+        return '\n'.join(lines)
+
+    def dm_status(self, words, disks):
+        lines = []
+        for device in self.devices.values():
+            if ' raid ' in device.table:
+                total = int(device.table.split()[1])
+                lines.append('%s: 0 %d raid raid1 %d %s %d/%d %s 0 0 -' % (
+                    device.name, total, len(device.health),
+                    ''.join(device.health),
+                    total if 'a' not in device.health else total // 4,
+                    total, device.action))
+        return '\n'.join(lines)
+
+    def dm_create(self, words, disks):
+        name, __, table = words[2:]
+        if name in self.devices:
+            raise ValueError('%s exists' % name)
+        for path in self._paths(table):
+            self._target(path)
+        self.minor += 1
+        device = Mapped(name, self.minor, table)
+        self._activate(device, table)
+        self.devices[name] = device
+
+    def dm_remove(self, words, disks):
+        device = self.devices[words[2]]
+        if any(device in self._beneath(other)
+               for other in self.devices.values()):
+            raise ValueError('%s is in use' % device.name)
+        if ' raid ' in device.table and any(
+                leg.group.state == HANG for leg in self._legs(device)):
+            raise TimeoutError()
+        del self.devices[device.name]
+
+    def dm_load(self, words, disks):
+        name, __, table = words[2:]
+        for path in self._paths(table):
+            self._target(path)
+        self.devices[name].inactive = table
+
+    def dm_clear(self, words, disks):
+        self.devices[words[2]].inactive = None
+
+    def dm_suspend(self, words, disks):
+        device = self.devices[words[-1]]
+        if self.inflight and any(
+                volume.group.state == HANG for volume in self._all(device)):
+            raise TimeoutError()
+        device.suspended = True
+
+    def _all(self, device):
+        for below in self._beneath(device):
+            if isinstance(below, Mapped):
+                yield from self._all(below)
+            else:
+                yield below
+
+    def dm_resume(self, words, disks):
+        device = self.devices[words[2]]
+        if device.inactive:
+            table, device.inactive = device.inactive, None
+            self._activate(device, table)
+        device.suspended = False
+
+    def dm_message(self, words, disks):
+        device = self.devices[words[2]]
+        if words[3:] != ['0', 'repair']:
+            raise ValueError(words)
+        legs = self._legs(device)
+        for leg in legs[1:]:
+            leg.data = dict(legs[0].data)
+
+    # What a user of a device, and fate, do
+
+    def write(self, name, key, value):
+        """Write to a device; returns once it is acknowledged."""
+        device = self.devices[name]
+        if device.suspended:
+            raise AssertionError('%s is suspended' % name)
+        self._write(device, key, value)
+
+    def _write(self, target, key, value):
+        if isinstance(target, Volume):
+            if target.group.state != OK:
+                raise BadDisk(target.group.name)
+            target.data[key] = value
+        elif ' raid ' in target.table:
+            self._write_mirror(target, key, value)
+        else:
+            self._write(self._target(self._paths(target.table)[0]),
+                        key, value)
+
+    def _write_mirror(self, device, key, value):
+        done = False
+        for index, leg in enumerate(self._legs(device)):
+            if device.health[index] == 'D':
+                continue
+            if leg.group.state == ERROR:
+                device.health[index] = 'D'
+                self._write_superblocks(device)
+            else:
+                leg.data[key] = value
+                done = True
+        if not done:
+            raise BadDisk(device.name)
+
+    def read(self, name):
+        """What a device holds."""
+        target = self.devices[name]
+        if target.suspended:
+            raise AssertionError('%s is suspended' % name)
+        while isinstance(target, Mapped):
+            if ' raid ' in target.table:
+                target = next(
+                    leg for leg, health in zip(self._legs(target),
+                                               target.health)
+                    if health == 'A' and leg.group.state == OK)
+            else:
+                target = self._target(self._paths(target.table)[0])
+        if target.group.state != OK:
+            raise BadDisk(target.group.name)
+        return dict(target.data)
+
+    def finish_recovery(self):
+        """Let every mirror fill its legs."""
+        for device in self.devices.values():
+            if ' raid ' not in device.table or 'a' not in device.health:
+                continue
+            legs = self._legs(device)
+            source = legs[device.health.index('A')]
+            for index, leg in enumerate(legs):
+                if device.health[index] == 'a' and leg.group.state == OK:
+                    leg.data = dict(source.data)
+                    device.health[index] = 'A'
+            device.action = 'idle'
+            self._write_superblocks(device)
+
+    def cut_power(self):
+        """Start the host anew: copies stay, devices do not."""
+        self.devices.clear()
+
+    def fail(self, group):
+        """Let a disk answer with errors."""
+        self.groups[group].state = ERROR
+
+    def hang(self, group):
+        """Let a disk not answer."""
+        self.groups[group].state = HANG
+
+    def repair(self, group):
+        """Let a disk answer again, with what was on it."""
+        self.groups[group].state = OK

@@ -1,0 +1,395 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""What must hold whatever happens: each test breaks one of the promises."""
+
+from cinder import exception
+
+from cinder_promote.volume import copies
+from cinder_promote.volume import targets
+from tests.unit.volume import base
+from tests.unit.volume import fake_host
+from tests.unit.volume.base import A, A_TO_B, B, B_TO_C, C
+
+
+class TestStaleCopies(base.TestCase):
+    """The copy that is served is never an old one."""
+
+    def setUp(self):
+        super().setUp()
+        self.volume = self.create(self.start())
+        self.host.write(self.front(self.volume), 'old', 1)
+
+    def _refused(self, volume_group, devices, holder):
+        before = {name: dict(group.volumes)
+                  for name, group in self.host.groups.items()}
+        mapped = dict(self.host.devices)
+        driver = self.driver(volume_group, devices)
+        driver.do_setup(self.context)
+        error = self.assertRaises(copies.StaleCopy,
+                                  driver.check_for_setup_error)
+        self.assertIn('volume group %s.' % holder, str(error))
+        self.assertIn(volume_group, str(error))
+        self.assertEqual(before, {name: dict(group.volumes) for name, group
+                                  in self.host.groups.items()})
+        self.assertEqual(mapped, self.host.devices)
+
+    def _promote(self):
+        self.fail_over(self.start(), 'lvm-b', self.volume)
+        self.host.write(self.front(self.volume), 'new', 2)
+        self.reset()
+        return self.start(*B_TO_C)
+
+    def test_reset_without_re_pointing(self):
+        self.fail_over(self.start(), 'lvm-b', self.volume)
+        self.host.write(self.front(self.volume), 'new', 2)
+        self.reset()
+        self._refused(*A_TO_B, holder=B)
+
+    def test_old_configuration_after_promotion(self):
+        self._promote()
+        self._refused(*A_TO_B, holder=B)
+        self.host.cut_power()
+        self._refused(*A_TO_B, holder=B)
+
+    def test_old_configuration_without_a_target(self):
+        self._promote()
+        self._refused(A, [], holder=B)
+
+    def test_old_disk_while_the_current_one_is_away(self):
+        self._promote()
+        self.host.fail(B)
+        self.host.cut_power()
+        self._refused(A, ['backend_id:lvm-c,volume_group:promote-c'],
+                      holder=B)
+
+    def test_old_database(self):
+        row = dict(self.reload(self.volume))
+        self._promote()
+        volume = self.reload(self.volume)
+        volume.replication_driver_data = row['replication_driver_data']
+        volume.save()
+        self._refused(*A_TO_B, holder=B)
+
+    def test_copy_that_is_not_complete(self):
+        driver = self._promote()
+        self.set_service(replication_status='enabled')
+        self.refresh(driver)
+        driver._replication.look()
+        self._refused(C, ['backend_id:lvm-b,volume_group:promote-b'],
+                      holder=B)
+
+    def test_target_that_was_lost_and_came_back(self):
+        driver = self.start()
+        self.host.fail(B)
+        self.host.write(self.front(self.volume), 'new', 2)
+        driver._replication.look()
+        self.host.repair(B)
+        self.host.cut_power()
+        self._refused(B, ['backend_id:lvm-a,volume_group:promote-a'],
+                      holder=A)
+
+    def test_failed_over_but_reset_was_forgotten(self):
+        self.fail_over(self.start(), 'lvm-b', self.volume)
+        driver = self.driver(*B_TO_C)
+        error = self.assertRaises(targets.InvalidConfiguration,
+                                  driver.do_setup, self.context)
+        self.assertIn('reset_active_backend', str(error))
+
+    def test_primary_that_was_lost_and_came_back(self):
+        driver = self.start()
+        self.host.fail(A)
+        self.host.write(self.front(self.volume), 'new', 2)
+        driver._replication.look()
+        self.host.repair(A)
+        self.host.cut_power()
+        driver = self.start()
+        self.assertNotIn(self.front(self.volume), self.host.devices)
+        self.fail_over(driver, 'lvm-b', self.volume)
+        self.assertEqual({'old': 1, 'new': 2},
+                         self.host.read(self.front(self.volume)))
+
+
+class TestFailover(base.TestCase):
+
+    def test_primary_that_hangs(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.host.write(self.front(volume), 'x', 1)
+        self.host.hang(A)
+        updates = self.fail_over(driver, 'lvm-b', volume)
+        self.assertEqual('failed-over',
+                         updates[volume.id]['replication_status'])
+        self.host.write(self.front(volume), 'y', 2)
+        self.assertEqual({'x': 1, 'y': 2}, self.data(B, volume))
+
+    def test_primary_that_hangs_with_a_write_in_it(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.host.hang(A)
+        self.host.inflight = True
+        updates = self.fail_over(driver, 'lvm-b', volume)
+        self.assertEqual('error', updates[volume.id]['status'])
+        self.assertFalse(self.host.devices[self.front(volume)].suspended)
+
+    def test_every_command_on_the_host_is_bounded(self):
+        bounds = []
+        run = self.host.run
+
+        def bounded(argv, timeout, stdin=None):
+            bounds.append(timeout)
+            return run(argv, timeout, stdin)
+        driver = self.start(replication_command_timeout=7)
+        volume = self.create(driver)
+        self.host.hang(A)
+        self.useFixture(base.fixtures.MonkeyPatch(
+            'cinder_promote.privsep.command.run', bounded))
+        self.fail_over(driver, 'lvm-b', volume)
+        self.assertEqual({5, 7}, set(bounds))
+
+    def test_target_that_is_not_in_sync(self):
+        driver = self.start()
+        good, bad = self.create(driver), self.create(driver)
+        self.host.fail(B)
+        self.host.write(self.front(bad), 'new', 1)
+        self.host.repair(B)
+        updates = self.fail_over(driver, 'lvm-b', good, bad)
+        self.assertEqual('failed-over',
+                         updates[good.id]['replication_status'])
+        self.assertEqual('error', updates[bad.id]['status'])
+        self.assertIn('not in sync',
+                      updates[bad.id]['replication_extended_status'])
+        self.assertEqual({'new': 1}, self.host.read(self.front(bad)))
+        for what in ('service', 'host'):
+            if what == 'host':
+                self.host.cut_power()
+            self.start()
+            self.host.write(self.front(good), 'good', 2)
+        self.assertNotIn(self.front(bad), self.host.devices)
+
+    def test_target_that_is_still_being_filled(self):
+        driver = self.start(lvm_type='default')
+        volume = self.create(driver)
+        self.host.write(self.front(volume), 'x', 1)
+        updates = self.fail_over(driver, 'lvm-b', volume)
+        self.assertEqual('failover-error',
+                         updates[volume.id]['replication_status'])
+        self.assertEqual({'x': 1}, self.host.read(self.front(volume)))
+
+    def test_target_that_is_gone(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.host.fail(B)
+        self.assertRaises(exception.UnableToFailOver, driver.failover_host,
+                          self.context, [volume], 'lvm-b')
+        self.assertIsNone(self.service()['active_backend_id'])
+        self.host.write(self.front(volume), 'x', 1)
+
+    def test_row_changed_by_somebody_else(self):
+        driver = self.start()
+        volume = self.create(driver)
+        get_service = self.module.records.get_service
+
+        def changed_meanwhile(host):
+            service = get_service(host)
+            self.set_service(active_backend_id='lvm-x')
+            return service
+        self.useFixture(base.fixtures.MonkeyPatch(
+            'cinder_promote.volume.records.get_service', changed_meanwhile))
+        self.assertRaises(exception.UnableToFailOver, driver.failover_host,
+                          self.context, [volume], 'lvm-b')
+        self.host.write(self.front(volume), 'x', 1)
+        self.assertEqual({'x': 1}, self.data(A, volume))
+
+
+class TestHold(base.TestCase):
+
+    def test_promoted_host_stays_unprotected_over_restarts(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.fail_over(driver, 'lvm-b', volume)
+        self.reset()
+        for _ in range(3):
+            driver = self.start(*B_TO_C)
+            driver._replication.look()
+            self.assertEqual('disabled',
+                             self.service()['replication_status'])
+            self.assertEqual('disabled',
+                             self.reload(volume).replication_status)
+        self.assertEqual({}, self.host.groups[C].volumes)
+
+    def test_volume_created_while_held(self):
+        driver = self.start()
+        self.set_service(replication_status='disabled')
+        driver = self.start()
+        volume = self.create(driver)
+        self.assertEqual('disabled', self.reload(volume).replication_status)
+        self.host.write(self.front(volume), 'x', 1)
+        self.set_service(replication_status='enabled')
+        self.refresh(driver)
+        driver._replication.look()
+        self.host.finish_recovery()
+        driver._replication.look()
+        self.assertEqual('enabled', self.reload(volume).replication_status)
+        self.assertEqual({'x': 1}, self.data(B, volume))
+
+
+class TestKilled(base.TestCase):
+    """SIGKILL before any one command; the next start puts things right."""
+
+    def _killed_everywhere(self, prepare, act, finish):
+        """Kill ``act`` before its first command, its second and so on.
+
+        :param prepare: makes the driver and the volume
+        :param act: what is killed
+        :param finish: starts again and checks
+        :returns: number of commands
+        """
+        for kill in range(1000):
+            self.host.__init__(A, B, C)
+            self.database.execute('DELETE FROM volumes')
+            self.set_service(replication_status='not-capable', disabled=0,
+                             active_backend_id=None, disabled_reason=None)
+            driver, volume = prepare()
+            self.host.crash_before = len(self.host.commands) + kill
+            try:
+                act(driver, volume)
+            except fake_host.Crash:
+                finish(volume)
+            else:
+                self.assertIsNotNone(self.host.crash_before)
+                self.assertGreater(kill, 3)
+                return
+        self.fail('it never ends')
+
+    def _volume(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.host.write(self.front(volume), 'x', 1)
+        return driver, volume
+
+    def _promoted(self):
+        driver, volume = self._volume()
+        self.fail_over(driver, 'lvm-b', volume)
+        self.reset()
+        return self.start(*B_TO_C), volume
+
+    def _until_enabled(self, driver, volume):
+        for _ in range(3):
+            driver._replication.look()
+            self.host.finish_recovery()
+        self.assertEqual('enabled', self.reload(volume).replication_status)
+
+    def test_create(self):
+        def finish(volume):
+            driver = self.start()
+            driver.delete_volume(self.reload(volume))
+            self.assertEqual({}, self.host.devices)
+            for name, group in self.host.groups.items():
+                self.assertEqual(set(group.volumes) & {name + '-pool'},
+                                 set(group.volumes))
+
+        self._killed_everywhere(
+            lambda: (self.start(), self.new_volume()),
+            lambda driver, volume: driver.create_volume(volume), finish)
+
+    def test_delete(self):
+        def finish(volume):
+            volume = self.reload(volume)
+            volume.status = 'deleting'
+            volume.save()
+            self.start().delete_volume(volume)
+            self.assertEqual({}, self.host.devices)
+            for name, group in self.host.groups.items():
+                self.assertNotIn(volume.name, group.volumes)
+
+        self._killed_everywhere(
+            self._volume,
+            lambda driver, volume: driver.delete_volume(volume), finish)
+
+    def _finish_failover(self, volume):
+        if self.service()['active_backend_id'] is None:
+            # The manager puts 'failing-over' right as it starts.
+            driver = self.start()
+            self.assertEqual('enabled',
+                             self.service()['replication_status'])
+            self.host.write(self.front(volume), 'y', 2)
+            self._until_enabled(driver, volume)
+            self.fail_over(driver, 'lvm-b', self.reload(volume))
+        else:
+            self.assertEqual('failed-over',
+                             self.service()['replication_status'])
+            self.start()
+            self.host.write(self.front(volume), 'y', 2)
+        self.host.write(self.front(volume), 'z', 3)
+        self.assertEqual({'x': 1, 'y': 2, 'z': 3}, self.data(B, volume))
+        self.assertEqual('failed-over',
+                         self.reload(volume).replication_status)
+
+    def test_fail_over(self):
+        self._killed_everywhere(
+            self._volume,
+            lambda driver, volume: self.fail_over(driver, 'lvm-b', volume),
+            self._finish_failover)
+
+    def test_fail_over_and_power_cut(self):
+        def finish(volume):
+            self.host.cut_power()
+            self._finish_failover(volume)
+
+        self._killed_everywhere(
+            self._volume,
+            lambda driver, volume: self.fail_over(driver, 'lvm-b', volume),
+            finish)
+
+    def test_promotion(self):
+        def failed_over():
+            driver, volume = self._volume()
+            self.fail_over(driver, 'lvm-b', volume)
+            self.reset()
+            self.host.cut_power()
+            return None, volume
+
+        def finish(volume):
+            self.start(*B_TO_C)
+            self.host.write(self.front(volume), 'y', 2)
+            self.assertEqual({'x': 1, 'y': 2}, self.data(B, volume))
+            self.assertEqual('disabled',
+                             self.reload(volume).replication_status)
+
+        self._killed_everywhere(
+            failed_over, lambda driver, volume: self.start(*B_TO_C), finish)
+
+    def _finish_protection(self, volume):
+        driver = self.start(*B_TO_C)
+        self.host.write(self.front(volume), 'y', 2)
+        self._until_enabled(driver, volume)
+        self.host.write(self.front(volume), 'z', 3)
+        for group in (B, C):
+            self.assertEqual({'x': 1, 'y': 2, 'z': 3},
+                             self.data(group, volume))
+
+    def _protect(self, driver, volume):
+        self.set_service(replication_status='enabled')
+        self.refresh(driver)
+        self._until_enabled(driver, volume)
+
+    def test_protection(self):
+        self._killed_everywhere(self._promoted, self._protect,
+                                self._finish_protection)
+
+    def test_protection_and_power_cut(self):
+        def finish(volume):
+            self.host.cut_power()
+            self._finish_protection(volume)
+
+        self._killed_everywhere(self._promoted, self._protect, finish)
