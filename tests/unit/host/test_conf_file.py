@@ -16,8 +16,7 @@ import unittest
 import ddt
 from oslo_config import iniparser
 
-from cinder_promote.host import conf_file
-from cinder_promote.host import errors
+from cinder_promote.host import conf_file, errors
 from tests.unit.host import base
 
 
@@ -178,12 +177,12 @@ class EditTest(unittest.TestCase):
     @ddt.unpack
     def test_set_option_keeps_the_line_s_form(self, old, new):
         for end in ("\n", "\r\n", "\r", ""):
-            conf = conf_file.ConfFile(f"[s]{end or chr(10)}{old}{end}".encode(), "c")
+            header = f"[s]{end or chr(10)}"
+            content = f"{header}{old}{end}".encode()
+            conf = conf_file.ConfFile(content, "c")
             (option,) = conf.options("s", "volume_group")
             conf.set_option(option, "new")
-            self.assertEqual(
-                f"[s]{end or chr(10)}{new}{end}", conf.to_bytes().decode()
-            )
+            self.assertEqual(f"{header}{new}{end}".encode(), conf.to_bytes())
 
     def test_more_values_go_below_the_last(self):
         self.assertEqual(

@@ -10,8 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-from cinder_promote.host import config
-from cinder_promote.host import errors
+from cinder_promote.host import config, errors
 from tests.unit.host import base
 
 
@@ -33,7 +32,9 @@ class ConfigTest(base.HostTestCase):
 
     def test_value_that_is_wrong(self):
         self.configure(stop_timeout="soon")
-        self.assert_refused(r"host.conf: stop_timeout in \[host\] has a value", "show")
+        self.assert_refused(
+            r"host.conf: stop_timeout in \[host\] has a value", "show"
+        )
 
     def test_line_that_is_wrong(self):
         self.host_conf.write_text("[host\n")

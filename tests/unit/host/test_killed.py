@@ -22,11 +22,7 @@ import signal
 import sys
 from unittest import mock
 
-from cinder_promote.host import journal
-from cinder_promote.host import plan
-from cinder_promote.host import replace
-from cinder_promote.host import service
-from cinder_promote.host import verbs
+from cinder_promote.host import journal, plan, replace, service, verbs
 from tests.unit.host import base
 
 _WATCHED = {module.__file__ for module in (journal, replace, verbs)}

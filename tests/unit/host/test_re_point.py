@@ -15,18 +15,13 @@ import os
 import random
 import re
 import stat
-import unittest
 from unittest import mock
 
 import ddt
-from oslo_config import cfg
-from oslo_config import types
+from oslo_config import cfg, types
 
-from cinder_promote.host import conf_file
-from cinder_promote.host import lock
-from cinder_promote.host import replace
-from tests.unit.host import base
-from tests.unit.host import test_conf_file
+from cinder_promote.host import conf_file, lock, replace
+from tests.unit.host import base, test_conf_file
 
 _TOUCHED = re.compile(
     rb"(volume_group|replication_device)\s*[=:][^\r\n]*(\r\n|\n|\r|\Z)"
@@ -74,33 +69,29 @@ class RePointTest(base.HostTestCase):
         done = self.promote()
         self.assertTrue(done["changed"])
         after = self.conf.read_bytes()
+        to_c = {"backend_id": "lvm-c", "volume_group": "promote-c"}
         self.assertEqual(
-            ("promote-b", [{"backend_id": "lvm-c", "volume_group": "promote-c"}]),
-            read_as_cinder_does(self.conf, "lvm-a"),
+            ("promote-b", [to_c]), read_as_cinder_does(self.conf, "lvm-a")
         )
         self.assertEqual(
             without_touched(before, b"lvm-a"),
             without_touched(after, b"lvm-a"),
         )
         self.assertNotEqual(before, after)
-        self.assertEqual(
-            {"backend_id": "lvm-c", "volume_group": "promote-c"},
-            done["after"]["replication_devices"][0],
-        )
+        self.assertEqual([to_c], done["after"]["replication_devices"])
 
     def test_only_two_lines_change(self):
         before = self.use_sample("devstack.conf").decode().splitlines()
         self.promote()
         after = self.conf.read_text().splitlines()
         changed = [
-            line
-            for line in difflib.ndiff(before, after)
-            if line[0] in "+-"
+            line for line in difflib.ndiff(before, after) if line[0] in "+-"
         ]
+        device = "replication_device = backend_id:{},volume_group:promote-{}"
         self.assertCountEqual(
             [
-                "- replication_device = backend_id:lvm-b,volume_group:promote-b",
-                "+ replication_device = backend_id:lvm-c,volume_group:promote-c",
+                "- " + device.format("lvm-b", "b"),
+                "+ " + device.format("lvm-c", "c"),
                 "- volume_group = promote-a",
                 "+ volume_group = promote-b",
             ],

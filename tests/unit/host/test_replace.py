@@ -13,8 +13,7 @@
 import os
 from unittest import mock
 
-from cinder_promote.host import errors
-from cinder_promote.host import replace
+from cinder_promote.host import errors, replace
 from tests.unit.host import base
 
 
