@@ -35,8 +35,8 @@ class StaleCopy(exception.CinderException):
     """The copy that the configuration points at is out of date."""
 
     message = ('Volume group %(designated)s does not hold the current copy of '
-               'volume %(name)s: %(found)s, but generation %(newest)d is in '
-               'volume group %(holder)s.')
+               'volume %(name)s: %(found)s, but the newest known one, of '
+               'generation %(newest)d, is in volume group %(holder)s.')
 
 
 @dataclasses.dataclass(frozen=True)

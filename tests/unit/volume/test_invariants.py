@@ -80,11 +80,30 @@ class TestStaleCopies(base.TestCase):
         volume.save()
         self._refused(*A_TO_B, holder=B)
 
+    def test_primary_restored_from_an_old_image(self):
+        old = set(self.host.groups[B].volumes[self.volume.name].tags)
+        self._promote()
+        self.host.groups[B].volumes[self.volume.name].tags = old
+        self._refused(*B_TO_C, holder=B)
+
     def test_copy_that_is_not_complete(self):
         driver = self._promote()
         self.set_service(replication_status='enabled')
         self.refresh(driver)
         driver._replication.look()
+        self._refused(C, ['backend_id:lvm-b,volume_group:promote-b'],
+                      holder=B)
+
+    def test_target_in_sync_is_not_the_primary(self):
+        driver = self._promote()
+        self.set_service(replication_status='enabled')
+        self.refresh(driver)
+        for _ in range(2):
+            driver._replication.look()
+            self.host.finish_recovery()
+        driver._replication.look()
+        self.assertEqual('enabled',
+                         self.reload(self.volume).replication_status)
         self._refused(C, ['backend_id:lvm-b,volume_group:promote-b'],
                       holder=B)
 

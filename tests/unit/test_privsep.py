@@ -1,0 +1,108 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""What the privileged daemon does, and what it refuses to do."""
+
+import os
+import sys
+import time
+
+from oslo_rootwrap import filters
+from oslo_rootwrap import wrapper
+import testtools
+
+import cinder_promote.privsep
+from cinder_promote.privsep import command
+from cinder_promote.privsep import dmsetup
+from cinder_promote.privsep import lvm
+
+FILTERS = os.path.join(os.path.dirname(__file__), os.pardir, os.pardir,
+                       'etc', 'cinder', 'rootwrap.d')
+
+
+class TestCommand(testtools.TestCase):
+
+    def test_output(self):
+        self.assertEqual((3, 'out\n', 'err\n'), command.run(
+            ['sh', '-c', 'cat; echo err >&2; exit 3'], 60, stdin='out\n'))
+
+    def test_given_up(self):
+        begin = time.monotonic()
+        status, __, err = command.run(
+            [sys.executable, '-c', 'import time; time.sleep(600)'], 0.2)
+        self.assertEqual(command.TIMED_OUT, status)
+        self.assertIn('gave up', err)
+        # It ended by itself after 600 seconds, or was not waited for.
+        self.assertLess(time.monotonic() - begin, 300)
+
+    def test_children_are_given_up_too(self):
+        status, __, __ = command.run(
+            ['sh', '-c', 'sleep 600 & echo $!; wait'], 0.2)
+        self.assertEqual(command.TIMED_OUT, status)
+
+    def test_messages_are_not_translated(self):
+        self.assertEqual('C\n', command.run(
+            ['sh', '-c', 'echo $LC_ALL'], 60)[1])
+
+
+class TestBounds(testtools.TestCase):
+    """Root is lent for the devices of replicated volumes only."""
+
+    def setUp(self):
+        super().setUp()
+        context = cinder_promote.privsep.sys_admin_pctxt
+        context.set_client_mode(False)
+        self.addCleanup(context.set_client_mode, True)
+
+    def test_other_devices(self):
+        for name in ('vg-root', 'promote-x y', 'promote-x\n', '--force'):
+            self.assertRaises(ValueError, dmsetup.remove, name, 1)
+            self.assertRaises(ValueError, dmsetup.resume, name, 1)
+            self.assertRaises(ValueError, dmsetup.repair, name, 1)
+            self.assertRaises(ValueError, dmsetup.replace_table, name,
+                              '0 8 linear /dev/x/y 0', 1)
+
+    def test_other_tables(self):
+        for table in ('0 8 crypt x', '0 8 linear /dev/x 0\n0 8 error', ''):
+            self.assertRaises(ValueError, dmsetup.create, 'promote-x', table,
+                              1)
+            self.assertRaises(ValueError, dmsetup.insert_mirror, 'promote-x',
+                              'promote-y', table, '0 8 linear /dev/x/y 0', 1)
+
+    def test_names_that_are_options(self):
+        for name in ('--config', '-y', 'a/b', '', 'a\n'):
+            self.assertRaises(ValueError, lvm.remove, 'vg', [name], (), 1)
+            self.assertRaises(ValueError, lvm.create, name, None, 'x', 1, (),
+                              (), 1)
+            self.assertRaises(ValueError, lvm.add_group_tags, name, (), (),
+                              1)
+
+    def test_zero_takes_block_devices_only(self):
+        self.assertRaises((ValueError, OSError), lvm.zero, 'shm', 'x', 1)
+
+
+class TestRootwrap(testtools.TestCase):
+
+    def _allowed(self, context):
+        own, = [each for each in wrapper.load_filters([FILTERS])
+                if isinstance(each, filters.RegExpFilter)]
+        return own.match(
+            ['privsep-helper', '--config-file', '/etc/cinder/cinder.conf',
+             '--privsep_context', context, '--privsep_sock_path',
+             '/tmp/tmpx/privsep.sock'])
+
+    def test_the_daemon_may_be_started(self):
+        self.assertTrue(
+            self._allowed('cinder_promote.privsep.sys_admin_pctxt'))
+
+    def test_nothing_else_may(self):
+        self.assertFalse(self._allowed('os_brick.privileged.default'))
