@@ -16,6 +16,7 @@ It stands where ``cinder_promote.privsep.command.run`` starts a process, and
 keeps what a kernel keeps: what is written to a device reaches the copies that
 lie beneath it at that moment. A ``Crash`` can be set off before any command,
 as a SIGKILL of the service would; the devices stay. A power cut drops them.
+``meanwhile`` is called at each command, for users who do not stand still.
 """
 
 import dataclasses
@@ -85,6 +86,7 @@ class FakeHost:
         self.commands = []
         self.crash_before = None
         self.inflight = False
+        self.meanwhile = None
 
     # Commands
 
@@ -100,10 +102,7 @@ class FakeHost:
         """As ``command.run``."""
         if argv[0] == 'env':
             argv = [word for word in argv[1:] if '=' not in word]
-        if self.crash_before == len(self.commands):
-            self.crash_before = None
-            raise Crash()
-        self.commands.append(argv)
+        self._begin(argv)
         words = list(argv)
         self._take_option(words, '--config')
         disks = self._take_option(words, '--devices')
@@ -124,12 +123,20 @@ class FakeHost:
 
     def zero(self, group, name, size):
         """As ``cinder_promote.privsep.lvm.zero``."""
-        self.commands.append(['zero', group, name])
+        self._begin(['zero', group, name])
         volume = self._readable(group).volumes[name]
         for device in self.devices.values():
             if volume in self._metadata(device):
                 raise AssertionError('metadata of a live mirror was zeroed')
         volume.superblock = None
+
+    def _begin(self, argv):
+        if self.crash_before == len(self.commands):
+            self.crash_before = None
+            raise Crash()
+        self.commands.append(argv)
+        if self.meanwhile:
+            self.meanwhile()
 
     @staticmethod
     def _take_option(words, option):

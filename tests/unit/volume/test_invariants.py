@@ -204,6 +204,20 @@ class TestFailover(base.TestCase):
                          updates[volume.id]['replication_status'])
         self.assertEqual({'x': 1}, self.host.read(self.front(volume)))
 
+    def test_target_that_missed_writes_and_came_back(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.host.fail(B)
+        self.host.write(self.front(volume), 'new', 1)
+        driver._replication.look()
+        self.host.repair(B)
+        self.host.fail(A)
+        self.host.cut_power()
+        updates = self.fail_over(self.start(), 'lvm-b', volume)
+        self.assertEqual('failover-error',
+                         updates[volume.id]['replication_status'])
+        self.assertNotIn(self.front(volume), self.host.devices)
+
     def test_target_that_is_gone(self):
         driver = self.start()
         volume = self.create(driver)

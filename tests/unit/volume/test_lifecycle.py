@@ -97,6 +97,32 @@ class TestLifecycle(base.TestCase):
         self.assertEqual(everything, self.host.read(front))
         self.assertEqual(everything, self.data(C, volume))
 
+    def test_whole_way_with_a_writer_all_the_time(self):
+        written = {}
+        driver = self.start()
+        volume = self.create(driver)
+        front = self.front(volume)
+
+        def write():
+            if not self.host.devices[front].suspended:
+                self.host.write(front, len(written), 'x')
+                written[len(written)] = 'x'
+        self.host.meanwhile = write
+        self.host.fail(A)
+        self.fail_over(driver, 'lvm-b', volume)
+        self.reset()
+        driver = self.start(*B_TO_C)
+        self.set_service(replication_status='enabled')
+        self.refresh(driver)
+        for _ in range(2):
+            driver._replication.look()
+            self.host.finish_recovery()
+        driver._replication.look()
+        self.assertEqual('enabled', self.reload(volume).replication_status)
+        self.assertGreater(len(written), 20)
+        self.assertEqual(written, self.data(B, volume))
+        self.assertEqual(written, self.data(C, volume))
+
     def test_start_while_failed_over(self):
         driver = self.start()
         volume = self.create(driver)
