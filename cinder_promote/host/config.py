@@ -71,7 +71,7 @@ OPTS: list[cfg.Opt] = [
     ),
     cfg.ListOpt(
         "stopped_states",
-        default=["inactive", "failed", "exited", "dead", "false"],
+        default=["inactive", "failed", "created", "exited", "dead", "false"],
         help="States in which no process of the volume service is left.",
     ),
     cfg.ListOpt(
