@@ -1,0 +1,46 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+# VENV is where the tests run; PYTHON chooses its interpreter.
+VENV ?= .venv
+IN_VENV = VIRTUAL_ENV=$(abspath $(VENV)) PYTHON=$(abspath $(VENV))/bin/python \
+	PATH=$(abspath $(VENV))/bin:$$PATH
+
+.PHONY: help e2e test lint unit venv constraints clean
+
+help:
+	@echo 'make e2e          the main job: the lab, the validation in it, its result'
+	@echo 'make test         every test that needs no lab, and the checks'
+	@echo 'make lint         the checks alone'
+	@echo 'make unit         the unit tests alone'
+	@echo 'make constraints  renew test-constraints.txt'
+	@echo 'make clean        remove what make test made (for the lab: lab/lab down)'
+
+e2e:
+	lab/lab e2e
+
+test: lint unit
+
+lint: venv
+	$(IN_VENV) tools/lint
+
+unit: venv
+	$(IN_VENV) stestr run
+
+venv:
+	@tools/make-venv $(VENV)
+
+constraints:
+	tools/renew_constraints.py
+
+clean:
+	rm -rf $(VENV) .stestr .mypy_cache .ruff_cache .coverage cover
