@@ -144,9 +144,10 @@ CinderPromoteOpts = [
     ),
     cfg.StrOpt(
         "repair_backend_command",
-        help="Command that brings back, repaired or replaced by empty "
-        "storage, what fail_backend_command made fail. It is run before the "
-        "test's volumes are deleted, also after a test that failed.",
+        help="Command that brings back what fail_backend_command made fail, "
+        "best as new and empty storage: copies on a former primary are not "
+        "deleted by anybody. It is run when the test's volumes are detached, "
+        "before they are deleted, also after a test that failed.",
     ),
     cfg.IntOpt(
         "fault_timeout",
@@ -161,7 +162,8 @@ CinderPromoteOpts = [
         help="Whether the storage of the primary may be made to fail with "
         "fail_backend_command. If true and that command is not set, the "
         "scenario is skipped; if false, it fails over primaries in good "
-        "health, as one does in a rehearsal.",
+        "health, as one does in a rehearsal, and the copies on the first "
+        "primary stay there.",
     ),
     cfg.BoolOpt(
         "attached_io_continues",

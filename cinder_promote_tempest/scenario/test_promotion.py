@@ -79,8 +79,12 @@ class PromotionTest(manager.PromotionScenario):
         volume_id = self.create_volume(
             CONF.cinder_promote.volume_type, **probe.volume_arguments()
         )
-        # Cinder deletes nothing on a frozen host, and nothing attached.
+        # In the end the volume is detached, the storage is replaced, which
+        # nobody may use by then, and the host is thawed, as Cinder deletes
+        # nothing on a frozen one.
         self.addCleanup(self.workflow.thaw_if_frozen)
+        failures = contextlib.ExitStack()
+        self.addCleanup(failures.close)
         self.addCleanup(probe.close)
         self._wait_for_replication(volume_id, states.ENABLED)
 
@@ -89,7 +93,7 @@ class PromotionTest(manager.PromotionScenario):
         probe.verify()
 
         with self._interruption(probe, volume_id):
-            self._fail_backend(self.backend)
+            self._fail_backend(failures, self.backend)
             self._write_and_verify(probe, "on B, A has failed")
             self.workflow.fail_over(target)
             self.assert_service_row(states.failed_over_row(target))
@@ -129,7 +133,7 @@ class PromotionTest(manager.PromotionScenario):
         probe.write("on B and C")
 
         with self._interruption(probe, volume_id):
-            self._fail_backend(target)
+            self._fail_backend(failures, target)
             self._write_and_verify(probe, "on C, B has failed")
             self.workflow.fail_over(next_target)
             self.assert_service_row(states.failed_over_row(next_target))
@@ -157,9 +161,9 @@ class PromotionTest(manager.PromotionScenario):
             failed=(states.FAILOVER_ERROR,),
         )
 
-    def _fail_backend(self, backend_id):
+    def _fail_backend(self, failures, backend_id):
         if CONF.cinder_promote.can_destroy_primary:
-            self.enterContext(self.workflow.failed_backend(backend_id))
+            failures.enter_context(self.workflow.failed_backend(backend_id))
 
     def _write_and_verify(self, probe, label):
         """Use a volume that is attached all the while, if it may be."""

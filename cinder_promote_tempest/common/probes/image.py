@@ -15,13 +15,15 @@
 import hashlib
 import io
 import os
+import shutil
+import tempfile
 
 from oslo_log import log as logging
 from tempest import config
 from tempest.lib.common.utils import data_utils, test_utils
 
 from cinder_promote_tempest.common import exceptions, states, waiters
-from cinder_promote_tempest.common.probes import base
+from cinder_promote_tempest.common.probes import base, qcow2
 
 CONF = config.CONF
 LOG = logging.getLogger(__name__)
@@ -56,7 +58,7 @@ class ImageProbe(base.Probe):
     def create(cls, os_admin, options):
         """Build one from clients and the options of [cinder_promote]."""
         return cls(
-            os_admin.image_v2.ImagesClient(),
+            os_admin.image_client_v2,
             os_admin.volumes_client_latest,
             interval=options.poll_interval,
             timeout=options.state_timeout,
@@ -85,12 +87,13 @@ class ImageProbe(base.Probe):
         image_id = self._volumes_client.upload_volume(
             self._volume_id,
             image_name=self._name("uploaded"),
-            disk_format="raw",
+            # Not raw: what a volume does not use would be uploaded too.
+            disk_format="qcow2",
             container_format="bare",
         )["os-volume_upload_image"]["image_id"]
         try:
             self._wait_until_uploaded(image_id)
-            actual = self._sha256_of_image(image_id)
+            actual = hashlib.sha256(self._download(image_id)).hexdigest()
         finally:
             self._delete_image(image_id)
         if actual != self._sha256:
@@ -126,22 +129,15 @@ class ImageProbe(base.Probe):
             **self._limits,
         )
 
-    def _sha256_of_image(self, image_id):
-        """Read no more than was written: a volume is larger than that."""
+    def _download(self, image_id):
+        """Return as much as was written: a volume is larger than that."""
         response = self._images_client.show_image_file(image_id, chunked=True)
-        digest = hashlib.sha256()
-        left = CONTENT_SIZE
         try:
-            while left:
-                chunk = response.read(min(left, _CHUNK_SIZE))
-                if not chunk:
-                    break
-                digest.update(chunk)
-                left -= len(chunk)
+            with tempfile.TemporaryFile() as image:
+                shutil.copyfileobj(response, image, _CHUNK_SIZE)
+                return qcow2.Reader(image).read(CONTENT_SIZE)
         finally:
-            response.close()
             response.release_conn()
-        return digest.hexdigest()
 
     def _delete_image(self, image_id):
         test_utils.call_and_ignore_notfound_exc(

@@ -19,7 +19,7 @@ from tempest.lib import exceptions as lib_exceptions
 
 from cinder_promote_tempest.common import exceptions, probes
 from cinder_promote_tempest.common.probes import host, host_attachment, image
-from tests.unit.tempest import base, test_pattern
+from tests.unit.tempest import base, test_pattern, test_qcow2
 
 OPTIONS = types.SimpleNamespace(
     root_helper="sudo", io_timeout=5, poll_interval=2, state_timeout=10
@@ -230,9 +230,11 @@ class ImageProbeTest(base.TempestTestCase):
 
     def upload_volume(self, volume_id, image_name, **formats):
         self.assertEqual("v", volume_id)
-        self.assertEqual("raw", formats["disk_format"])
+        self.assertEqual("qcow2", formats["disk_format"])
         made = self.glance.create_image(name=image_name)
-        self.glance.store_image_file(made["id"], io.BytesIO(self.volume))
+        self.glance.store_image_file(
+            made["id"], io.BytesIO(test_qcow2.image_of(bytes(self.volume)))
+        )
         return {"os-volume_upload_image": {"image_id": made["id"]}}
 
     def show_volume(self, volume_id):
