@@ -24,9 +24,12 @@ import cinder_promote.privsep
 from cinder_promote.privsep import command
 
 NAME = re.compile(r'[A-Za-z0-9+_.][A-Za-z0-9+_.-]*\Z')
-LV_COLUMNS = 'vg_name,lv_name,lv_size,lv_tags,lv_active,data_percent'
-PV_COLUMNS = 'pv_name,vg_name,vg_tags,vg_size,vg_free'
-REPORT = ['--reportformat', 'json', '--units', 'b', '--nosuffix']
+#: For each kind of object in a full report, what is asked of it.
+COLUMNS = {'vg': 'vg_name,vg_size,vg_free,vg_tags',
+           'pv': 'pv_name',
+           'lv': 'lv_name,lv_size,lv_tags,lv_active,data_percent',
+           'pvseg': 'pvseg_start',
+           'seg': 'seg_start'}
 
 
 def _check(*names):
@@ -51,15 +54,15 @@ def _tag_changes(add, delete):
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint
 def report(devices, timeout):
-    """What LVM sees: physical volumes with their groups, logical volumes.
+    """What LVM sees: each volume group with what is in it.
 
-    :returns: two results of ``command.run`` with JSON as output
+    :returns: a result of ``command.run`` with JSON as output
     """
-    return (
-        command.run(['pvs', *REPORT, *_confined(devices), '-o', PV_COLUMNS],
-                    timeout),
-        command.run(['lvs', *REPORT, *_confined(devices), '-o', LV_COLUMNS],
-                    timeout))
+    argv = ['lvm', 'fullreport', '--reportformat', 'json', '--units', 'b',
+            '--nosuffix', *_confined(devices)]
+    for kind, columns in COLUMNS.items():
+        argv += ['--configreport', kind, '-o', columns]
+    return command.run(argv, timeout)
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint

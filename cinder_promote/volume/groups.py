@@ -65,31 +65,26 @@ def pool_name(volume_group):
     return volume_group + '-pool'
 
 
-def _rows(text, kind):
-    return [row for part in json.loads(text)['report']
-            for row in part.get(kind, ())]
-
-
 def _tags(text):
     return frozenset(tag for tag in text.split(',') if tag)
 
 
-def parse(pvs, lvs):
-    """Volume groups by name, from the JSON reports of pvs and lvs."""
-    volumes = collections.defaultdict(dict)
-    for row in _rows(lvs, 'lv'):
-        volumes[row['vg_name']][row['lv_name']] = LogicalVolume(
-            row['lv_name'], int(row['lv_size']), _tags(row['lv_tags']),
-            row['lv_active'] == 'active', float(row['data_percent'] or 0))
-    disks = collections.defaultdict(list)
+def parse(text):
+    """Volume groups by name, from LVM's full report in JSON."""
     groups = {}
-    for row in _rows(pvs, 'pv'):
-        name = row['vg_name']
-        if name and not row['pv_name'].startswith('['):
-            disks[name].append(row['pv_name'])
-            groups[name] = VolumeGroup(
-                name, int(row['vg_size']), int(row['vg_free']),
-                _tags(row['vg_tags']), tuple(disks[name]), volumes[name])
+    for report in json.loads(text)['report']:
+        for row in report['vg']:
+            volumes = [LogicalVolume(
+                volume['lv_name'], int(volume['lv_size']),
+                _tags(volume['lv_tags']), volume['lv_active'] == 'active',
+                float(volume['data_percent'] or 0))
+                for volume in report['lv']]
+            groups[row['vg_name']] = VolumeGroup(
+                row['vg_name'], int(row['vg_size']), int(row['vg_free']),
+                _tags(row['vg_tags']),
+                tuple(disk['pv_name'] for disk in report['pv']
+                      if disk['pv_name'].startswith('/')),
+                {volume.name: volume for volume in volumes})
     return groups
 
 
@@ -138,11 +133,11 @@ class VolumeGroups:
             if self._hung.get(disk, 0) > time.monotonic():
                 continue
             self._hung.pop(disk, None)
-            result = lvm.report((disk,), ONE_DISK_TIMEOUT)[0]
-            if result[0] == command.TIMED_OUT:
+            status = lvm.report((disk,), ONE_DISK_TIMEOUT)[0]
+            if status == command.TIMED_OUT:
                 LOG.error('Disk %s hangs.', disk)
                 self._hung[disk] = time.monotonic() + HUNG_DISK_RETRY
-            elif result[0] == 0:
+            elif status == 0:
                 good.append(disk)
         return good
 
@@ -157,16 +152,15 @@ class VolumeGroups:
         :returns: ``VolumeGroup`` by name
         :raises CommandFailed: LVM failed
         """
-        pvs = lvs = (command.TIMED_OUT, '', '')
+        result = (command.TIMED_OUT, '', '')
         if not self._hung:
-            pvs, lvs = lvm.report((), self._timeout)
-        if command.TIMED_OUT in (pvs[0], lvs[0]):
-            pvs, lvs = lvm.report(self._answering_disks(), self._timeout)
+            result = lvm.report((), self._timeout)
+        if result[0] == command.TIMED_OUT:
+            result = lvm.report(self._answering_disks(), self._timeout)
         # An erroring disk beside good ones makes LVM exit with a status too.
-        for result, what in ((pvs, 'pvs'), (lvs, 'lvs')):
-            if result[0] == command.TIMED_OUT or not result[1].strip():
-                results.output(result, what)
-        groups = parse(pvs[1], lvs[1])
+        if result[0] == command.TIMED_OUT or not result[1].strip():
+            results.output(result, 'lvm fullreport')
+        groups = parse(result[1])
         self._disks.update({name: group.disks
                             for name, group in groups.items()})
         return groups

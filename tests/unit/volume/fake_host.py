@@ -157,25 +157,20 @@ class FakeHost:
         group, __, name = path.removeprefix('/dev/').partition('/')
         return self._readable(group).volumes[name]
 
-    def pvs(self, words, disks):
-        return json.dumps({'report': [{'pv': [
-            {'pv_name': group.disk, 'vg_name': group.name,
-             'vg_tags': ','.join(sorted(group.tags)),
-             'vg_size': str(group.size), 'vg_free': str(group.size)}
-            for group in self.groups.values()
-            if group.state == OK and group.disk in disks]}]})
-
-    def lvs(self, words, disks):
-        return json.dumps({'report': [{'lv': [
-            {'vg_name': group.name, 'lv_name': volume.name,
-             'lv_size': str(volume.size), 'lv_active': 'active',
-             'lv_tags': ','.join(sorted(volume.tags)), 'data_percent': ''}
-            for group in self.groups.values()
-            if group.state == OK and group.disk in disks
-            for volume in group.volumes.values()]}]})
-
     def lvm(self, words, disks):
-        return '  LVM version:     2.03.16(2) (2022-05-18)'
+        if words[1] != 'fullreport':
+            raise ValueError(words)
+        return json.dumps({'report': [{
+            'vg': [{'vg_name': group.name, 'vg_size': str(group.size),
+                    'vg_free': str(group.size),
+                    'vg_tags': ','.join(sorted(group.tags))}],
+            'pv': [{'pv_name': group.disk}],
+            'lv': [{'lv_name': volume.name, 'lv_size': str(volume.size),
+                    'lv_tags': ','.join(sorted(volume.tags)),
+                    'lv_active': 'active', 'data_percent': ''}
+                   for volume in group.volumes.values()]}
+            for group in self.groups.values()
+            if group.state == OK and group.disk in disks]})
 
     def lvdisplay(self, words, disks):
         self._find(words[-1])
