@@ -270,6 +270,12 @@ class FakeHost:
             health = ['A' if meta.superblock['events'] == newest and
                       meta.superblock['complete'] else 'a'
                       for meta in metadata]
+        # The copying may be done with a region at once: what is written past
+        # the mirror from here on is lost to the other legs.
+        source = legs[health.index('A')]
+        for leg, state in zip(legs, health):
+            if state == 'a':
+                leg.data = dict(source.data)
         device.health = health
         device.action = 'recover' if 'a' in health else 'idle'
         self._write_superblocks(device)
@@ -425,15 +431,12 @@ class FakeHost:
         return dict(target.data)
 
     def finish_recovery(self):
-        """Let every mirror fill its legs."""
+        """Let every mirror be done with filling its legs."""
         for device in self.devices.values():
             if ' raid ' not in device.table or 'a' not in device.health:
                 continue
-            legs = self._legs(device)
-            source = legs[device.health.index('A')]
-            for index, leg in enumerate(legs):
+            for index, leg in enumerate(self._legs(device)):
                 if device.health[index] == 'a' and leg.group.state == OK:
-                    leg.data = dict(source.data)
                     device.health[index] = 'A'
             device.action = 'idle'
             self._write_superblocks(device)
