@@ -700,6 +700,7 @@ class _BrokerTestCase(base.ApiTestCase):
 
     def setUp(self):
         super().setUp()
+        self.useFixture(fixtures.Timeout(60, gentle=True))
         self.service = self.database.add_service(self.HOST, **base.PROMOTED)
 
     def assert_enabled(self):
@@ -740,6 +741,7 @@ class BrokerDownTestCase(_BrokerTestCase):
 
     TRANSPORT_URL = 'rabbit://nobody@127.0.0.1:1/'
 
-    def test_enabled_all_the_same(self):
+    def test_enabled_all_the_same_and_soon(self):
         self.assert_enabled()
         self.assertIn(NOT_TOLD, self.log.output)
+        self.assertNotIn('TimeoutException', self.log.output)
