@@ -218,6 +218,20 @@ class TestFailover(base.TestCase):
                          updates[volume.id]['replication_status'])
         self.assertNotIn(self.front(volume), self.host.devices)
 
+    def test_target_that_was_away_during_a_boot(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.host.fail(B)
+        self.host.cut_power()
+        self.start()
+        self.host.write(self.front(volume), 'new', 1)
+        self.host.repair(B)
+        self.host.cut_power()
+        updates = self.fail_over(self.start(), 'lvm-b', volume)
+        self.assertEqual('failover-error',
+                         updates[volume.id]['replication_status'])
+        self.assertEqual({'new': 1}, self.host.read(self.front(volume)))
+
     def test_target_that_is_gone(self):
         driver = self.start()
         volume = self.create(driver)
@@ -298,11 +312,19 @@ class TestKilled(base.TestCase):
                 act(driver, volume)
             except fake_host.Crash:
                 finish(volume)
+                self._no_mirror_is_left_over()
             else:
                 self.assertIsNotNone(self.host.crash_before)
                 self.assertGreater(kill, 3)
                 return
         self.fail('it never ends')
+
+    def _no_mirror_is_left_over(self):
+        used = [path for device in self.host.devices.values()
+                for path in device.table.split()]
+        for name in self.host.devices:
+            if name.startswith('promote-mirror-'):
+                self.assertIn('/dev/mapper/' + name, used)
 
     def _volume(self):
         driver = self.start()
