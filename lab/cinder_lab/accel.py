@@ -12,30 +12,38 @@
 
 """KVM where it works, TCG where it does not."""
 
+from collections.abc import Callable, Mapping
 import json
 import os
 import pathlib
 import platform
 import subprocess
 import time
-from collections.abc import Callable
-from collections.abc import Mapping
 
 from cinder_lab import errors
 
-KVM_DEVICE = pathlib.Path('/dev/kvm')
+KVM_DEVICE = pathlib.Path("/dev/kvm")
 
 TRIAL_SECONDS = 20
 """How long a kernel may take, under KVM, to start its first process."""
 
-_TRIAL_INIT = '/lab-trial'
+_TRIAL_INIT = "/lab-trial"
 
 
 def options(accelerator: str) -> list[str]:
     """Return QEMU's options for an accelerator, 'kvm' or 'tcg'."""
-    if accelerator == 'kvm':
-        return ['-accel', 'kvm', '-cpu', 'host']
-    return ['-accel', 'tcg,thread=multi,tb-size=512', '-cpu', 'max']
+    if accelerator == "kvm":
+        return ["-accel", "kvm", "-cpu", "host"]
+    return ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max"]
+
+
+def kernel_arguments(accelerator: str) -> list[str]:
+    """Return what the guest's kernel must be told for an accelerator."""
+    if accelerator == "kvm":
+        return []
+    # The kernel distrusts TCG's processor clock, and each look at any other
+    # leaves the guest.
+    return ["tsc=reliable", "clocksource=tsc"]
 
 
 def choose(
@@ -54,27 +62,27 @@ def choose(
     :raises LabError: if $LAB_ACCEL holds anything but kvm or tcg.
     """
     given = os.environ if environment is None else environment
-    forced = given.get('LAB_ACCEL')
+    forced = given.get("LAB_ACCEL")
     if forced:
-        if forced not in ('kvm', 'tcg'):
+        if forced not in ("kvm", "tcg"):
             raise errors.LabError(
-                f'LAB_ACCEL must be kvm or tcg, not {forced}'
+                f"LAB_ACCEL must be kvm or tcg, not {forced}"
             )
         return forced
     if not os.access(kvm_device, os.R_OK | os.W_OK):
-        return 'tcg'
-    circumstances = f'{platform.release()} {qemu_version}'
+        return "tcg"
+    circumstances = f"{platform.release()} {qemu_version}"
     try:
         kept = json.loads(verdict_file.read_text())
-        if kept['circumstances'] == circumstances:
-            return 'kvm' if kept['works'] else 'tcg'
+        if kept["circumstances"] == circumstances:
+            return "kvm" if kept["works"] else "tcg"
     except (OSError, ValueError, KeyError, TypeError):
         pass
     works = trial()
     verdict_file.write_text(
-        json.dumps({'circumstances': circumstances, 'works': works})
+        json.dumps({"circumstances": circumstances, "works": works})
     )
-    return 'kvm' if works else 'tcg'
+    return "kvm" if works else "tcg"
 
 
 def trial_boot(
@@ -85,28 +93,28 @@ def trial_boot(
     The process does not exist, so the kernel panics and QEMU ends.
     """
     argv = [
-        'qemu-system-x86_64',
-        '-nodefaults',
-        '-no-user-config',
-        '-display',
-        'none',
-        '-no-reboot',
-        '-machine',
-        'q35',
-        *options('kvm'),
-        '-m',
-        '512',
-        '-kernel',
+        "qemu-system-x86_64",
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-no-reboot",
+        "-machine",
+        "q35",
+        *options("kvm"),
+        "-m",
+        "512",
+        "-kernel",
         str(kernel),
-        '-initrd',
+        "-initrd",
         str(initrd),
-        '-append',
-        f'console=ttyS0 panic=-1 rdinit={_TRIAL_INIT}',
-        '-serial',
-        'stdio',
+        "-append",
+        f"console=ttyS0 panic=-1 rdinit={_TRIAL_INIT}",
+        "-serial",
+        "stdio",
     ]
     deadline = time.monotonic() + TRIAL_SECONDS
-    with log.open('wb') as output:
+    with log.open("wb") as output:
         try:
             process = subprocess.Popen(
                 argv,
@@ -128,6 +136,9 @@ def trial_boot(
 
 
 def _reached_init(log: pathlib.Path) -> bool:
-    return _TRIAL_INIT in log.read_text(errors='replace').partition(
-        'Kernel command line'
-    )[2].partition('\n')[2]
+    return (
+        _TRIAL_INIT
+        in log.read_text(errors="replace")
+        .partition("Kernel command line")[2]
+        .partition("\n")[2]
+    )

@@ -14,15 +14,13 @@
 
 import pathlib
 
-from cinder_lab import commands
+from cinder_lab import commands, debian, keys
 from cinder_lab import console as console_module
-from cinder_lab import debian
-from cinder_lab import keys
 from cinder_lab import paths as paths_module
 
-_SOURCES = ('packages.txt', 'cinder_lab/base_layer.py')
+_SOURCES = ("packages.txt", "cinder_lab/base_layer.py")
 
-_NOT_NEEDED = ('doc', 'man', 'info', 'locale')
+_NOT_NEEDED = ("doc", "man", "info", "locale")
 
 _INITRAMFS_HOOK = (
     'mkdir -p "$1/etc/initramfs-tools/conf.d" && '
@@ -32,6 +30,15 @@ _INITRAMFS_HOOK = (
     '>"$1/etc/initramfs-tools/modules"'
 )
 """An initramfs with three modules: it unpacks in no time under TCG."""
+
+_LEFT_OUT_OF_INITRAMFS = (
+    "hooks/dmsetup",
+    "hooks/lvm2",
+    "hooks/thin-provisioning-tools",
+    "scripts/local-block/lvm2",
+    "scripts/local-top/lvm2",
+)
+"""What would activate volume groups before the lab's layers are there."""
 
 
 def key() -> str:
@@ -43,8 +50,8 @@ def key() -> str:
 
 def packages() -> list[str]:
     """Return the names of the packages to install."""
-    lines = (paths_module.LAB / 'packages.txt').read_text().splitlines()
-    return [line for line in lines if line and not line.startswith('#')]
+    lines = (paths_module.LAB / "packages.txt").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def command(target: pathlib.Path, debs: pathlib.Path) -> list[str]:
@@ -54,32 +61,36 @@ def command(target: pathlib.Path, debs: pathlib.Path) -> list[str]:
     :param debs: a cache of .deb files, read and added to.
     """
     argv = [
-        'mmdebstrap',
-        '--mode=root',
-        '--variant=minbase',
-        '--format=directory',
-        '--skip=download/empty',
-        '--skip=essential/unlink',
+        "mmdebstrap",
+        "--mode=root",
+        "--variant=minbase",
+        "--format=directory",
+        "--skip=download/empty",
+        "--skip=essential/unlink",
         '--aptopt=APT::Install-Recommends "false"',
         '--aptopt=Acquire::Languages "none"',
-        '--dpkgopt=force-unsafe-io',
-        *(f'--aptopt={option}' for option in debian.apt_options()),
+        "--dpkgopt=force-unsafe-io",
+        *(f"--aptopt={option}" for option in debian.apt_options()),
         *(
-            f'--dpkgopt=path-exclude=/usr/share/{folder}/*'
+            f"--dpkgopt=path-exclude=/usr/share/{folder}/*"
             for folder in _NOT_NEEDED
+        ),
+        *(
+            f"--dpkgopt=path-exclude=/usr/share/initramfs-tools/{name}"
+            for name in _LEFT_OUT_OF_INITRAMFS
         ),
         '--setup-hook=mkdir -p "$1/var/cache/apt/archives"',
         f'--setup-hook=sync-in "{debs}" /var/cache/apt/archives/',
-        f'--essential-hook={_INITRAMFS_HOOK}',
+        f"--essential-hook={_INITRAMFS_HOOK}",
         f'--customize-hook=sync-out /var/cache/apt/archives "{debs}"',
         '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*',
         '--customize-hook=rm -f "$1"/etc/apt/sources.list',
         '--customize-hook=rm -f "$1"/etc/apt/sources.list.d/*',
-        f'--include={",".join(packages())}',
+        f"--include={','.join(packages())}",
         debian.SUITE,
         str(target),
     ]
-    return argv + (debian.mirrors() or ['-'])
+    return argv + (debian.mirrors() or ["-"])
 
 
 def build(
@@ -91,11 +102,11 @@ def build(
 
     :raises LabError: if mmdebstrap fails.
     """
-    with console.step('Debian packages'):
+    with console.step("Debian packages"):
         commands.run(
             command(target, paths.debs),
-            paths.logs / 'base.log',
+            paths.logs / "base.log",
             console,
-            'mmdebstrap',
+            "mmdebstrap",
         )
-        (target / 'etc/apt/apt.conf.d/99mmdebstrap').unlink(missing_ok=True)
+        (target / "etc/apt/apt.conf.d/99mmdebstrap").unlink(missing_ok=True)

@@ -12,49 +12,50 @@
 
 """Bring the cloud up in a machine, by the shortest way that is true."""
 
+from collections.abc import Callable, Iterator
+import contextlib
 import hashlib
 import pathlib
 import time
-from collections.abc import Callable
 
-from cinder_lab import cloud_layer
+from cinder_lab import cloud_layer, errors, keys, rest
 from cinder_lab import console as console_module
-from cinder_lab import errors
 from cinder_lab import guest as guest_module
-from cinder_lab import keys
 from cinder_lab import machine as machine_module
-from cinder_lab import rest
 
-CLOUD = 'cloud'
+CLOUD = "cloud"
 """The saved state with everything up but what runs the project."""
 
-READY = 'ready'
+READY = "ready"
 """The saved state with the whole cloud up."""
 
-BACKENDS = ('lvm-a', 'lvm-b', 'lvm-c')
+BACKENDS = ("lvm-a", "lvm-b", "lvm-c")
 
-EXTENSION = 'os-promote-backend'
+EXTENSION = "os-promote-backend"
 
 INFRASTRUCTURE = (
-    'mariadb',
-    'rabbitmq-server',
-    'tgt',
-    'keystone',
-    'glance-api',
+    "mariadb",
+    "rabbitmq-server",
+    "tgt",
+    "keystone",
+    "glance-api",
 )
+
+CINDER = ("cinder-api", "cinder-scheduler", "cinder-volume")
+"""The services that run the project."""
 
 BOOT_TIMEOUT = 600
 SERVICES_TIMEOUT = 600
 
 VOLUME_TYPES: dict[str, dict[str, str]] = {
     **{
-        f'replicated-{letter}': {
-            'replication_enabled': '<is> True',
-            'volume_backend_name': f'lvm-{letter}',
+        f"replicated-{letter}": {
+            "replication_enabled": "<is> True",
+            "volume_backend_name": f"lvm-{letter}",
         }
-        for letter in 'abc'
+        for letter in "abc"
     },
-    'plain-a': {'volume_backend_name': 'lvm-a'},
+    "plain-a": {"volume_backend_name": "lvm-a"},
 }
 
 _IMAGE_SIZE = 1024 * 1024
@@ -108,70 +109,67 @@ class Cloud:
 
         :raises LabError: if Glance does not take it.
         """
-        client = self._client()
-        client.request(
-            'POST',
-            'image',
-            '/v2/images',
-            {
-                'id': cloud_layer.IMAGE_ID,
-                'name': 'lab',
-                'disk_format': 'raw',
-                'container_format': 'bare',
-                'visibility': 'public',
-            },
-        )
-        client.request(
-            'PUT',
-            'image',
-            f'/v2/images/{cloud_layer.IMAGE_ID}/file',
-            _image_bytes(_IMAGE_SIZE),
-        )
+        with self._journal_of("keystone", "glance-api"):
+            client = self._client()
+            client.request(
+                "POST",
+                "image",
+                "/v2/images",
+                {
+                    "id": cloud_layer.IMAGE_ID,
+                    "name": "lab",
+                    "disk_format": "raw",
+                    "container_format": "bare",
+                    "visibility": "public",
+                },
+            )
+            client.request(
+                "PUT",
+                "image",
+                f"/v2/images/{cloud_layer.IMAGE_ID}/file",
+                _image_bytes(_IMAGE_SIZE),
+            )
 
     def deploy(self, archive: pathlib.Path) -> None:
         """Put the project in and start the services that use it.
 
         :raises LabError: if one of them does not start.
         """
-        try:
-            with archive.open('rb') as content:
-                self._guest.run(
-                    '/usr/local/sbin/lab-deploy', content, SERVICES_TIMEOUT
-                )
-        except errors.LabError as error:
-            raise self._with_journal(error) from error
+        with self._journal_of(*CINDER), archive.open("rb") as content:
+            self._guest.run(
+                "/usr/local/sbin/lab-deploy", content, SERVICES_TIMEOUT
+            )
 
     def wait_for_volume_services(self) -> None:
         """Wait until Cinder has our extension and three working backends.
 
         :raises LabError: saying what is missing, if that lasts.
         """
-        client = self._client()
-        extensions = client.request('GET', 'volume', '/v3/extensions')
-        if EXTENSION not in {
-            extension['alias'] for extension in extensions['extensions']
-        }:
-            raise self._with_journal(
-                errors.LabError(
-                    f'cinder-api does not list the extension {EXTENSION}'
-                ),
-                'cinder-api',
+        with self._journal_of(*CINDER):
+            client = self._client()
+            extensions = client.request("GET", "volume", "/v3/extensions")
+            if EXTENSION not in {
+                extension["alias"] for extension in extensions["extensions"]
+            }:
+                raise errors.LabError(
+                    f"cinder-api does not list the extension {EXTENSION}"
+                )
+            self._wait_until_nothing(
+                lambda: _missing(client), SERVICES_TIMEOUT
             )
-        self._wait_until_nothing(lambda: _missing(client), SERVICES_TIMEOUT)
 
     def create_volume_types(self) -> None:
         """Create the volume types that the tests use.
 
         :raises LabError: if Cinder refuses.
         """
-        client = self._client()
-        for name, extra_specs in VOLUME_TYPES.items():
-            client.request(
-                'POST',
-                'volume',
-                '/v3/types',
-                {'volume_type': {'name': name, 'extra_specs': extra_specs}},
-            )
+        with self._journal_of("keystone", "cinder-api"):
+            client = self._client()
+            for name, extra_specs in VOLUME_TYPES.items():
+                wanted = {"name": name, "extra_specs": extra_specs}
+                client.request(
+                    "POST", "volume", "/v3/types", {"volume_type": wanted}
+                )
 
     def wake(self) -> None:
         """Make a machine that goes on from a saved state usable.
@@ -184,22 +182,19 @@ class Cloud:
     def _client(self) -> rest.Client:
         client = rest.Client(
             {
-                name: f'http://127.0.0.1:{self._machine.port(name)}'
-                for name in ('identity', 'image', 'volume')
+                name: f"http://127.0.0.1:{self._machine.port(name)}"
+                for name in ("identity", "image", "volume")
             }
         )
         client.authenticate(
-            'admin', self._passwords['ADMIN_PASSWORD'], 'admin'
+            "admin", self._passwords["ADMIN_PASSWORD"], "admin"
         )
         return client
 
     def _start(self, units: tuple[str, ...]) -> None:
         """Wait for units that are starting; start those that are not."""
-        names = ' '.join(units)
-        try:
-            self._guest.run(f'systemctl start {names}', timeout=900)
-        except errors.LabError as error:
-            raise self._with_journal(error, *units) from error
+        with self._journal_of(*units):
+            self._guest.run(f"systemctl start {' '.join(units)}", timeout=900)
 
     def _wait_until_nothing(
         self, missing: Callable[[], list[str]], timeout: float
@@ -208,58 +203,59 @@ class Cloud:
         told = time.monotonic()
         while names := missing():
             if time.monotonic() > deadline:
-                raise self._with_journal(
-                    errors.LabError(
-                        f'after {timeout:.0f} s still missing: '
-                        f'{", ".join(names)}'
-                    )
+                raise errors.LabError(
+                    f"after {timeout:.0f} s still missing: {', '.join(names)}"
                 )
             if time.monotonic() - told > 15:
                 told = time.monotonic()
-                self._console.say(f'  waiting for {", ".join(names)}')
+                self._console.say(f"  waiting for {', '.join(names)}")
             time.sleep(1)
 
-    def _with_journal(
-        self, error: errors.LabError, *units: str
-    ) -> errors.LabError:
-        """Return an error that leads to the guest's journal."""
-        chosen = units or ('cinder-volume', 'cinder-scheduler', 'cinder-api')
-        log = self._machine.folder / 'journal.log'
-        options = ' '.join(f'-u {unit}' for unit in chosen)
+    @contextlib.contextmanager
+    def _journal_of(self, *units: str) -> Iterator[None]:
+        """Let an error in the block lead to the journal of some units."""
         try:
-            log.write_text(
-                self._guest.run(f'journalctl --no-pager -n 2000 {options}')
-            )
-        except errors.LabError as also:
-            return errors.LabError(f'{error}; and no journal: {also}')
-        return errors.LabError(str(error), log)
+            yield
+        except errors.LabError as error:
+            log = self._machine.folder / "journal.log"
+            options = " ".join(f"-u {unit}" for unit in units)
+            try:
+                log.write_text(
+                    self._guest.run(f"journalctl --no-pager {options}")
+                )
+            except errors.LabError as also:
+                raise errors.LabError(
+                    f"{error}; no journal: {also}"
+                ) from error
+            raise errors.LabError(str(error), log) from error
 
 
 def _missing(client: rest.Client) -> list[str]:
     """Return what Cinder still lacks: services that are up, pools."""
-    services = client.request('GET', 'volume', '/v3/os-services')['services']
+    services = client.request("GET", "volume", "/v3/os-services")["services"]
     up = {
-        (service['binary'], service['host'])
+        (service["binary"], service["host"])
         for service in services
-        if service['state'] == 'up'
+        if service["state"] == "up"
     }
     wanted = [
-        ('cinder-scheduler', guest_module.NAME),
+        ("cinder-scheduler", guest_module.NAME),
         *(
-            ('cinder-volume', f'{guest_module.NAME}@{backend}')
+            ("cinder-volume", f"{guest_module.NAME}@{backend}")
             for backend in BACKENDS
         ),
     ]
     missing = [
-        f'{binary} on {host}' for binary, host in wanted
+        f"{binary} on {host}"
+        for binary, host in wanted
         if (binary, host) not in up
     ]
-    pools = client.request('GET', 'volume', '/v3/scheduler-stats/get_pools')
-    known = {pool['name'].partition('#')[0] for pool in pools['pools']}
+    pools = client.request("GET", "volume", "/v3/scheduler-stats/get_pools")
+    known = {pool["name"].partition("#")[0] for pool in pools["pools"]}
     missing += [
-        f'pool of {backend}'
+        f"pool of {backend}"
         for backend in BACKENDS
-        if f'{guest_module.NAME}@{backend}' not in known
+        if f"{guest_module.NAME}@{backend}" not in known
     ]
     return missing
 
@@ -267,7 +263,7 @@ def _missing(client: rest.Client) -> list[str]:
 def _image_bytes(size: int) -> bytes:
     """Return bytes that look random and are always the same."""
     blocks = [
-        hashlib.sha256(f'cinder-lab {number}'.encode()).digest()
+        hashlib.sha256(f"cinder-lab {number}".encode()).digest()
         for number in range(size // 32)
     ]
-    return b''.join(blocks)
+    return b"".join(blocks)

@@ -18,30 +18,37 @@ import pathlib
 import subprocess
 import sys
 
-from cinder_lab import base_layer
-from cinder_lab import cloud_layer
+from cinder_lab import (
+    base_layer,
+    cloud_layer,
+    credentials,
+    errors,
+    layers,
+    python_layer,
+    wheels,
+)
 from cinder_lab import console as console_module
-from cinder_lab import credentials
-from cinder_lab import errors
 from cinder_lab import image as image_module
-from cinder_lab import layers
 from cinder_lab import paths as paths_module
-from cinder_lab import python_layer
-from cinder_lab import wheels
 
 _PASSED_ON = (
-    'LAB_DIR',
-    'LAB_DEBIAN_MIRROR',
-    'LAB_DEBIAN_SECURITY_MIRROR',
-    'http_proxy',
-    'https_proxy',
-    'no_proxy',
+    "LAB_DIR",
+    "LAB_DEBIAN_MIRROR",
+    "LAB_DEBIAN_SECURITY_MIRROR",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
 )
 """Variables that the part that runs as root gets from its caller."""
 
 
 class Builder:
-    """Builds the layers and the image of a lab."""
+    """Builds the layers and the image of a lab.
+
+    :ivar python_key: the key of the tree with the guest's programs.
+    :ivar image_key: the key of the image, by the sources as they were
+        when this object was made.
+    """
 
     def __init__(
         self, paths: paths_module.Paths, console: console_module.Console
@@ -50,27 +57,23 @@ class Builder:
         self._console = console
         self._base_key = base_layer.key()
         self.python_key = python_layer.key(self._base_key)
-
-    @property
-    def image_key(self) -> str:
-        """The key of the image that the sources ask for."""
-        return cloud_layer.key(self.python_key, self._paths.secrets)
+        self.image_key = self._image_key_now()
 
     @property
     def python_tree(self) -> pathlib.Path:
         """The tree with the guest's Python and its virtual environment."""
-        return layers.path_of(self._paths.layers, 'python', self.python_key)
+        return layers.path_of(self._paths.layers, "python", self.python_key)
 
     @property
     def image(self) -> image_module.Image:
         """The image that the sources ask for, built or not."""
         return image_module.Image(
-            layers.path_of(self._paths.images, 'image', self.image_key)
+            layers.path_of(self._paths.images, "image", self.image_key)
         )
 
     def is_cold(self) -> bool:
         """Say whether not even the Debian tree has been built."""
-        return not any(self._paths.layers.glob('base-*'))
+        return not any(self._paths.layers.glob("base-*"))
 
     def is_current(self) -> bool:
         """Say whether nothing is left to build."""
@@ -82,32 +85,32 @@ class Builder:
         :raises LabError: if something can't be built.
         """
         if self.is_current():
-            self._console.say('Image: unchanged')
+            self._console.say("Image: unchanged")
             return
         if os.geteuid() == 0:
             self.build_as_root()
             return
         if not self.python_tree.exists():
             wheels.fetch(self._paths, self._console)
-        self._console.say('The next steps run as root, by sudo')
+        self._console.say("The next steps run as root, by sudo")
         kept = [
-            f'{name}={os.environ[name]}'
+            f"{name}={os.environ[name]}"
             for name in _PASSED_ON
             if name in os.environ
         ]
         done = subprocess.run(
             [
-                'sudo',
-                'env',
+                "sudo",
+                "env",
                 *kept,
-                'PYTHONDONTWRITEBYTECODE=1',
+                "PYTHONDONTWRITEBYTECODE=1",
                 sys.executable,
-                str(paths_module.LAB / 'lab'),
-                'build-as-root',
+                str(paths_module.LAB / "lab"),
+                "build-as-root",
             ]
         )
         if done.returncode != 0:
-            raise errors.LabError('the build as root failed, see above')
+            raise errors.LabError("the build as root failed, see above")
 
     def build_as_root(self) -> None:
         """Build what root must build.
@@ -115,12 +118,12 @@ class Builder:
         :raises LabError: if something can't be built.
         """
         if os.geteuid() != 0:
-            raise errors.LabError('this must be run as root')
+            raise errors.LabError("this must be run as root")
         try:
             if not self.python_tree.exists():
                 self._programs()
             layers.ensure(
-                self._paths.images, 'image', self.image_key, self._image
+                self._paths.images, "image", self.image_key, self._image
             )
         finally:
             for folder in (
@@ -135,7 +138,7 @@ class Builder:
             packages = pool.submit(wheels.fetch, self._paths, self._console)
             base = layers.ensure(
                 self._paths.layers,
-                'base',
+                "base",
                 self._base_key,
                 lambda target: base_layer.build(
                     target, self._paths, self._console
@@ -144,7 +147,7 @@ class Builder:
             wheelhouse = packages.result()
         layers.ensure(
             self._paths.layers,
-            'python',
+            "python",
             self.python_key,
             lambda target: python_layer.build(
                 base, wheelhouse, target, self._paths, self._console
@@ -152,18 +155,26 @@ class Builder:
         )
 
     def _image(self, target: pathlib.Path) -> None:
-        tree = self._paths.layers / 'cloud-unfinished'
+        tree = self._paths.layers / "cloud-unfinished"
         layers.remove(tree)
         try:
             cloud_layer.build(
                 self.python_tree, tree, self._paths, self._console
             )
-            with self._console.step('Disk image'):
+            with self._console.step("Disk image"):
                 image_module.build(
-                    tree, target, self._paths.logs / 'image.log'
+                    tree, target, self._paths.logs / "image.log"
                 )
         finally:
             layers.remove(tree)
+        if self._image_key_now() != self.image_key:
+            raise errors.LabError(
+                "the lab's files were changed while the image was built "
+                "from them; run this again"
+            )
+
+    def _image_key_now(self) -> str:
+        return cloud_layer.key(self.python_key, self._paths.secrets)
 
 
 def make_credentials(paths: paths_module.Paths) -> dict[str, str]:

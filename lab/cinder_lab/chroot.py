@@ -12,6 +12,7 @@
 
 """Run the guest's programs natively, in its tree, without mounting."""
 
+from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import os
 import pathlib
@@ -19,19 +20,16 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
 
-from cinder_lab import commands
+from cinder_lab import commands, errors
 from cinder_lab import console as console_module
-from cinder_lab import errors
 
-VENV = '/opt/cinder-lab/venv'
+VENV = "/opt/cinder-lab/venv"
 
 ENVIRONMENT = {
-    'PATH': f'{VENV}/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-    'HOME': '/root',
-    'LC_ALL': 'C.UTF-8',
-    'XDG_CACHE_HOME': '/var/cache/cinder-lab',
+    "PATH": f"{VENV}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LC_ALL": "C.UTF-8",
 }
 
 
@@ -79,7 +77,7 @@ class Chroot:
         :raises LabError: if it ends early or does not get ready.
         """
         name = os.path.basename(argv[0])
-        with self._log.open('ab') as output:
+        with self._log.open("ab") as output:
             process = subprocess.Popen(
                 self._argv(argv, environment),
                 stdin=subprocess.DEVNULL,
@@ -92,11 +90,11 @@ class Chroot:
             while not ready():
                 if process.poll() is not None:
                     raise errors.LabError(
-                        f'{name}: ended with {process.returncode}', self._log
+                        f"{name}: ended with {process.returncode}", self._log
                     )
                 if time.monotonic() > deadline:
                     raise errors.LabError(
-                        f'{name}: not ready after {timeout:.0f} s', self._log
+                        f"{name}: not ready after {timeout:.0f} s", self._log
                     )
                 time.sleep(0.05)
             yield
@@ -113,11 +111,11 @@ class Chroot:
     ) -> list[str]:
         merged = {**ENVIRONMENT, **(environment or {})}
         return [
-            'chroot',
+            "chroot",
             str(self.tree),
-            '/usr/bin/env',
-            '-i',
-            *(f'{name}={value}' for name, value in merged.items()),
+            "/usr/bin/env",
+            "-i",
+            *(f"{name}={value}" for name, value in merged.items()),
             *argv,
         ]
 

@@ -13,61 +13,57 @@
 """The command line of the lab."""
 
 import argparse
-import sys
 from collections.abc import Sequence
+import sys
 
-from cinder_lab import building
-from cinder_lab import errors
-from cinder_lab import lock
+from cinder_lab import building, errors, lock, pinning, verbs
 from cinder_lab import paths as paths_module
-from cinder_lab import pinning
-from cinder_lab import verbs
 
-_UNLOCKED = ('ssh', 'status', 'logs')
+_UNLOCKED = ("ssh", "status", "logs")
 """Verbs that may run beside another one."""
 
-_HAND_ON = ('ssh', 'test')
+_HAND_ON = ("ssh", "test")
 """Verbs whose words, options too, are for a command in the guest."""
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     top = argparse.ArgumentParser(
-        prog='lab',
-        description='A small OpenStack cloud in a virtual machine, with '
-        'three backends that replicate to each other.',
-        epilog='Everything is kept in lab/.work, or in $LAB_DIR. '
-        '$LAB_ACCEL=kvm|tcg chooses the accelerator; '
-        '$LAB_DEBIAN_MIRROR and $LAB_DEBIAN_SECURITY_MIRROR the Debian '
-        'archives.',
+        prog="lab",
+        description="A small OpenStack cloud in a virtual machine, with "
+        "three backends that replicate to each other.",
+        epilog="Everything is kept in lab/.work, or in $LAB_DIR. "
+        "$LAB_ACCEL=kvm|tcg chooses the accelerator; "
+        "$LAB_DEBIAN_MIRROR and $LAB_DEBIAN_SECURITY_MIRROR the Debian "
+        "archives.",
     )
-    commands = top.add_subparsers(dest='verb', metavar='VERB', required=True)
-    commands.add_parser('build', help='build what the machine starts from')
-    up = commands.add_parser('up', help='have the cloud up (builds first)')
+    commands = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+    commands.add_parser("build", help="build what the machine starts from")
+    up = commands.add_parser("up", help="have the cloud up (builds first)")
     up.add_argument(
-        '--fresh',
-        action='store_true',
-        help='put a running machine back to where it started, too',
+        "--fresh",
+        action="store_true",
+        help="put a running machine back to where it started, too",
     )
     commands.add_parser(
-        'test', help='run `tempest run` with the given arguments in the guest'
+        "test", help="run `tempest run` with the given arguments in the guest"
     )
     e2e = commands.add_parser(
-        'e2e', help='build, up --fresh, test, down; tell the figures'
+        "e2e", help="build, up --fresh, test, down; tell the figures"
     )
     e2e.add_argument(
-        '--keep', action='store_true', help='leave the machine running'
+        "--keep", action="store_true", help="leave the machine running"
     )
-    commands.add_parser('ssh', help='a shell in the guest, or a command')
+    commands.add_parser("ssh", help="a shell in the guest, or a command")
     commands.add_parser(
-        'status', help='say what there is; 0 if the cloud answers'
+        "status", help="say what there is; 0 if the cloud answers"
     )
-    logs = commands.add_parser('logs', help="show the services' journal")
-    logs.add_argument('-f', '--follow', action='store_true')
-    logs.add_argument('units', nargs='*', metavar='UNIT')
-    commands.add_parser('down', help='stop the machine')
-    commands.add_parser('lock', help='renew lock.txt from requirements.in')
-    commands.add_parser('build-as-root')
+    logs = commands.add_parser("logs", help="show the services' journal")
+    logs.add_argument("-f", "--follow", action="store_true")
+    logs.add_argument("units", nargs="*", metavar="UNIT")
+    commands.add_parser("down", help="stop the machine")
+    commands.add_parser("lock", help="renew lock.txt from requirements.in")
+    commands.add_parser("build-as-root")
     return top
 
 
@@ -88,37 +84,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.verb in _UNLOCKED:
             return _run(lab, arguments)
-        if arguments.verb == 'build-as-root':
+        if arguments.verb == "build-as-root":
             building.Builder(lab.paths, lab.console).build_as_root()
             return 0
-        with lock.held(lab.paths.work / 'lock'):
+        with lock.held(lab.paths.work / "lock"):
             return _run(lab, arguments)
     except errors.LabError as error:
         return _failed(lab, error)
     except KeyboardInterrupt:
-        lab.console.say('Interrupted')
+        lab.console.say("Interrupted")
         return 130
 
 
 def _run(lab: verbs.Lab, arguments: argparse.Namespace) -> int:
     match arguments.verb:
-        case 'build':
+        case "build":
             lab.build()
-        case 'up':
+        case "up":
             lab.up(arguments.fresh)
-        case 'test':
+        case "test":
             return lab.test(arguments.words)
-        case 'e2e':
+        case "e2e":
             return lab.e2e(arguments.keep)
-        case 'ssh':
+        case "ssh":
             return lab.guest.interactive(arguments.words)
-        case 'status':
+        case "status":
             return lab.status()
-        case 'logs':
+        case "logs":
             return lab.logs(arguments.units, arguments.follow)
-        case 'down':
+        case "down":
             lab.down()
-        case 'lock':
+        case "lock":
             pinning.renew(lab.paths, lab.console)
     return 0
 
@@ -126,12 +122,12 @@ def _run(lab: verbs.Lab, arguments: argparse.Namespace) -> int:
 def _failed(lab: verbs.Lab, error: errors.LabError) -> int:
     """Tell what failed, the end of its log, and where the rest is."""
     failed = [step.name for step in lab.console.steps if step.failed]
-    where = f'{failed[-1]}: ' if failed else ''
+    where = f"{failed[-1]}: " if failed else ""
     if error.log is not None:
-        print(f'--- the last lines of {error.log}:', file=sys.stderr)
+        print(f"--- the last lines of {error.log}:", file=sys.stderr)
         for line in errors.last_lines(error.log):
-            print(f'    {line}', file=sys.stderr)
-    print(f'lab: {where}{error}', file=sys.stderr)
+            print(f"    {line}", file=sys.stderr)
+    print(f"lab: {where}{error}", file=sys.stderr)
     if error.log is not None:
-        print(f'lab: the whole log is {error.log}', file=sys.stderr)
+        print(f"lab: the whole log is {error.log}", file=sys.stderr)
     return 1

@@ -22,82 +22,78 @@ import os
 import pathlib
 import shutil
 import socket
-import stat
 
 from cinder_lab import chroot as chroot_module
 from cinder_lab import console as console_module
-from cinder_lab import credentials
-from cinder_lab import identity
-from cinder_lab import keys
-from cinder_lab import layers
-from cinder_lab import overlay
+from cinder_lab import credentials, identity, keys, layers, overlay, rest
 from cinder_lab import paths as paths_module
-from cinder_lab import rest
 
-IMAGE_ID = '11111111-2222-4333-8444-555555555555'
+IMAGE_ID = "11111111-2222-4333-8444-555555555555"
 """The Glance image that Tempest uses."""
 
 SERVICE_USERS = {
-    'keystone': '/var/lib/keystone',
-    'glance': '/var/lib/glance',
-    'cinder': '/var/lib/cinder',
-    'tempest': '/var/lib/tempest',
+    "keystone": "/var/lib/keystone",
+    "glance": "/var/lib/glance",
+    "cinder": "/var/lib/cinder",
 }
 
 FOLDERS = {
-    'var/lib/glance/images': 'glance',
-    'var/lib/glance/staging': 'glance',
-    'var/lib/glance/tasks': 'glance',
-    'var/lib/glance/locks': 'glance',
-    'var/lib/cinder/conversion': 'cinder',
-    'var/lib/cinder/locks': 'cinder',
-    'var/lib/cinder/volumes': 'cinder',
-    'var/lib/tempest/locks': 'tempest',
-    'etc/keystone/fernet-keys': 'keystone',
-    'etc/keystone/credential-keys': 'keystone',
+    "var/lib/glance/images": "glance",
+    "var/lib/glance/staging": "glance",
+    "var/lib/glance/tasks": "glance",
+    "var/lib/glance/locks": "glance",
+    "var/lib/cinder/conversion": "cinder",
+    "var/lib/cinder/locks": "cinder",
+    "var/lib/cinder/volumes": "cinder",
+    "var/lib/tempest/locks": "root",
+    "etc/keystone/fernet-keys": "keystone",
+    "etc/keystone/credential-keys": "keystone",
 }
 
 ENABLED = (
-    'systemd-networkd',
-    'ssh',
-    'lab-disks',
-    'mariadb',
-    'rabbitmq-server',
-    'tgt',
-    'iscsid.socket',
-    'keystone',
-    'glance-api',
-    'cinder-api',
-    'cinder-scheduler',
-    'cinder-volume',
+    "systemd-networkd",
+    "ssh",
+    "lab-disks",
+    "mariadb",
+    "rabbitmq-server",
+    "tgt",
+    "iscsid.socket",
+    "keystone",
+    "glance-api",
+    "cinder-api",
+    "cinder-scheduler",
+    "cinder-volume",
 )
 
 DISABLED = (
-    'apt-daily.timer',
-    'apt-daily-upgrade.timer',
-    'blk-availability',
-    'dpkg-db-backup.timer',
-    'e2scrub_all.timer',
-    'e2scrub_reap',
-    'getty-static',
-    'getty@tty1',
-    'iscsid',
-    'lvm2-monitor',
-    'open-iscsi',
-    'systemd-networkd-wait-online',
-    'systemd-pstore',
-    'uwsgi',
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "blk-availability",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap",
+    "getty-static",
+    "getty@tty1",
+    "iscsid",
+    "lvm2-monitor",
+    "open-iscsi",
+    "systemd-networkd-wait-online",
+    "systemd-pstore",
+    "uwsgi",
 )
 
 _SOURCES = (
-    'guest',
-    'cinder_lab/cloud_layer.py',
-    'cinder_lab/credentials.py',
-    'cinder_lab/identity.py',
-    'cinder_lab/image.py',
+    "guest",
+    "cinder_lab/cloud_layer.py",
+    "cinder_lab/credentials.py",
+    "cinder_lab/identity.py",
+    "cinder_lab/image.py",
 )
 
-_SOCKET = 'run/mysqld/mysqld.sock'
+_WRITTEN = ("etc", "var", "root", "run", "tmp")
+"""What is written to; the rest of the tree is shared with its origin."""
+
+_SOCKET = "run/mysqld/mysqld.sock"
 
 
 def key(python_key: str, secrets_folder: pathlib.Path) -> str:
@@ -120,42 +116,40 @@ def build(
 
     :raises LabError: if a step of it fails.
     """
-    with console.step('Cloud configuration'):
-        layers.copy(python_tree, target)
+    with console.step("Cloud configuration"):
+        layers.link(python_tree, target, _WRITTEN)
         builder = _Builder(target, paths)
         builder.system()
-    with console.step('Databases'):
+    with console.step("Databases"):
         builder.databases()
 
 
 class _Builder:
-    def __init__(
-        self, tree: pathlib.Path, paths: paths_module.Paths
-    ) -> None:
+    def __init__(self, tree: pathlib.Path, paths: paths_module.Paths) -> None:
         self._tree = tree
         self._secrets = paths.secrets
         self._passwords = credentials.passwords(paths.secrets)
         self._keys = credentials.ssh_keys(paths.secrets)
-        self._chroot = chroot_module.Chroot(tree, paths.logs / 'cloud.log')
+        self._chroot = chroot_module.Chroot(tree, paths.logs / "cloud.log")
 
     def system(self) -> None:
         """Users, folders, files, keys, units."""
         for user, home in SERVICE_USERS.items():
             self._chroot.run(
-                'useradd',
-                '--system',
-                '--user-group',
-                '--create-home',
-                '--home-dir',
+                "useradd",
+                "--system",
+                "--user-group",
+                "--create-home",
+                "--home-dir",
                 home,
-                '--shell',
-                '/bin/bash' if user == 'tempest' else '/usr/sbin/nologin',
+                "--shell",
+                "/usr/sbin/nologin",
                 user,
             )
         overlay.install(
-            paths_module.LAB / 'guest',
+            paths_module.LAB / "guest",
             self._tree,
-            self._passwords | {'IMAGE_ID': IMAGE_ID},
+            self._passwords | {"IMAGE_ID": IMAGE_ID},
         )
         self._service_files()
         for folder, owner in FOLDERS.items():
@@ -163,144 +157,135 @@ class _Builder:
             path.mkdir(parents=True, exist_ok=True)
             path.chmod(0o750)
             self._own(folder, owner)
-        cache = self._tree / 'var/cache/cinder-lab'
-        cache.mkdir()
-        cache.chmod(0o1777)
         self._ssh()
-        for path in (self._tree / 'etc/sudoers.d').iterdir():
+        for path in (self._tree / "etc/sudoers.d").iterdir():
             path.chmod(0o440)
-        for name in ('etc/keystone', 'etc/glance', 'etc/cinder'):
+        for name in ("etc/keystone", "etc/glance", "etc/cinder"):
             self._private(name, pathlib.Path(name).name)
-        self._private('etc/tempest', 'tempest')
-        self._private('root/.config', 'root')
-        self._chroot.run('systemctl', 'enable', *ENABLED)
-        self._chroot.run('systemctl', 'disable', *DISABLED)
-        self._chroot.run('systemctl', 'set-default', 'multi-user.target')
+        self._private("etc/tempest", "root")
+        self._private("root/.config", "root")
+        self._chroot.run("systemctl", "enable", *ENABLED)
+        self._chroot.run("systemctl", "disable", *DISABLED)
+        self._chroot.run("systemctl", "set-default", "multi-user.target")
 
     def _service_files(self) -> None:
         """Files of the services that come with their packages."""
-        venv = self._tree / chroot_module.VENV.lstrip('/')
-        etc = self._tree / 'etc'
+        venv = self._tree / chroot_module.VENV.lstrip("/")
+        filters = self._tree / "etc/cinder/rootwrap.d"
+        filters.mkdir()
         for source, target in (
-            ('etc/cinder/api-paste.ini', 'cinder/api-paste.ini'),
-            ('etc/cinder/resource_filters.json', 'cinder'),
-            ('etc/cinder/rootwrap.d/volume.filters', 'cinder/rootwrap.d'),
-            ('etc/os-brick/rootwrap.d/os-brick.filters', 'cinder/rootwrap.d'),
-            ('etc/glance/glance-api-paste.ini', 'glance'),
+            ("etc/cinder/api-paste.ini", "cinder"),
+            ("etc/cinder/resource_filters.json", "cinder"),
+            ("etc/cinder/rootwrap.d/volume.filters", "cinder/rootwrap.d"),
+            ("etc/os-brick/rootwrap.d/os-brick.filters", "cinder/rootwrap.d"),
+            ("etc/glance/glance-api-paste.ini", "glance"),
         ):
-            place = etc / target
-            if '.' not in place.suffix:
-                place.mkdir(parents=True, exist_ok=True)
-            shutil.copy(venv / source, place)
+            shutil.copy(venv / source, self._tree / "etc" / target)
 
     def _ssh(self) -> None:
-        ssh = self._tree / 'etc/ssh'
-        shutil.copy(self._secrets / 'host', ssh / 'ssh_host_ed25519_key')
-        (ssh / 'ssh_host_ed25519_key').chmod(0o600)
-        (ssh / 'ssh_host_ed25519_key.pub').write_text(self._keys['host'])
-        folder = self._tree / 'root/.ssh'
+        ssh = self._tree / "etc/ssh"
+        shutil.copy(self._secrets / "host", ssh / "ssh_host_ed25519_key")
+        (ssh / "ssh_host_ed25519_key").chmod(0o600)
+        (ssh / "ssh_host_ed25519_key.pub").write_text(self._keys["host"])
+        folder = self._tree / "root/.ssh"
         folder.mkdir(mode=0o700, exist_ok=True)
         venv = chroot_module.VENV
-        (folder / 'authorized_keys').write_text(
-            f'{self._keys["lab"]}\n'
+        (folder / "authorized_keys").write_text(
+            f"{self._keys['lab']}\n"
             f'restrict,command="{venv}/bin/cinder-promote-host ssh" '
-            f'{self._keys["storage-host"]}\n'
+            f"{self._keys['storage-host']}\n"
             'restrict,command="/usr/local/sbin/lab-disk-ssh" '
-            f'{self._keys["lab-disk"]}\n'
+            f"{self._keys['lab-disk']}\n"
         )
-        tempest = self._tree / 'etc/tempest'
-        for name in ('storage-host', 'lab-disk'):
+        tempest = self._tree / "etc/tempest"
+        for name in ("storage-host", "lab-disk"):
             shutil.copy(self._secrets / name, tempest / name)
             (tempest / name).chmod(0o600)
-        home = self._tree / 'var/lib/tempest/.ssh'
-        home.mkdir(mode=0o700)
-        for path in (tempest / 'known_hosts', home / 'known_hosts'):
-            shutil.copy(self._secrets / 'known_hosts', path)
-        self._own('var/lib/tempest', 'tempest')
+        shutil.copy(self._secrets / "known_hosts", tempest)
 
     def databases(self) -> None:
         """Schemas, and what Keystone must hold."""
-        run = self._tree / 'run/mysqld'
+        run = self._tree / "run/mysqld"
         run.mkdir(exist_ok=True)
-        self._chroot.run('chown', 'mysql:mysql', '/run/mysqld')
+        self._chroot.run("chown", "mysql:mysql", "/run/mysqld")
         with self._chroot.daemon(
-            '/usr/sbin/mariadbd',
-            '--user=mysql',
-            '--skip-networking',
-            '--innodb-flush-log-at-trx-commit=0',
-            '--innodb-doublewrite=0',
+            "/usr/sbin/mariadbd",
+            "--user=mysql",
+            "--skip-networking",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-doublewrite=0",
             ready=lambda: chroot_module.listens(self._tree / _SOCKET),
         ):
-            for name in ('keystone', 'glance', 'cinder'):
-                password = self._passwords['DATABASE_PASSWORD']
+            for name in ("keystone", "glance", "cinder"):
+                password = self._passwords["DATABASE_PASSWORD"]
                 self._chroot.run(
-                    'mariadb',
-                    '-e',
-                    f'CREATE DATABASE {name} CHARACTER SET utf8mb3; '
+                    "mariadb",
+                    "-e",
+                    f"CREATE DATABASE {name} CHARACTER SET utf8mb3; "
                     f"CREATE USER {name}@localhost "
                     f"IDENTIFIED BY '{password}'; "
-                    f'GRANT ALL ON {name}.* TO {name}@localhost;',
+                    f"GRANT ALL ON {name}.* TO {name}@localhost;",
                 )
             with concurrent.futures.ThreadPoolExecutor() as pool:
                 for done in [
                     pool.submit(self._keystone),
-                    pool.submit(self._manage, 'glance', 'db_sync'),
-                    pool.submit(self._manage, 'cinder', 'db', 'sync'),
+                    pool.submit(self._manage, "glance", "db_sync"),
+                    pool.submit(self._manage, "cinder", "db", "sync"),
                 ]:
                     done.result()
         shutil.rmtree(run)
-        for path in (self._tree / 'var/cache/cinder-lab').rglob('*'):
-            # each service scans the packages itself otherwise
-            path.chmod(path.stat().st_mode | stat.S_IROTH | stat.S_IRGRP)
 
     def _manage(self, service: str, *words: str) -> None:
         self._chroot.run(
-            'runuser',
-            '-u',
+            "runuser",
+            "-u",
             service,
-            '--',
-            f'{chroot_module.VENV}/bin/{service}-manage',
+            "--",
+            f"{chroot_module.VENV}/bin/{service}-manage",
             *words,
+            environment={"HOME": SERVICE_USERS[service]},
         )
 
     def _keystone(self) -> None:
-        self._manage('keystone', 'db_sync')
-        owner = ('--keystone-user=keystone', '--keystone-group=keystone')
-        self._manage('keystone', 'fernet_setup', *owner)
-        self._manage('keystone', 'credential_setup', *owner)
-        address = 'http://127.0.0.1:5000/v3'
+        self._manage("keystone", "db_sync")
+        owner = ("--keystone-user=keystone", "--keystone-group=keystone")
+        self._manage("keystone", "fernet_setup", *owner)
+        self._manage("keystone", "credential_setup", *owner)
+        address = "http://127.0.0.1:5000/v3"
         self._manage(
-            'keystone',
-            'bootstrap',
-            f'--bootstrap-password={self._passwords["ADMIN_PASSWORD"]}',
-            f'--bootstrap-public-url={address}',
-            f'--bootstrap-region-id={identity.REGION}',
+            "keystone",
+            "bootstrap",
+            f"--bootstrap-password={self._passwords['ADMIN_PASSWORD']}",
+            f"--bootstrap-public-url={address}",
+            f"--bootstrap-internal-url={address}",
+            f"--bootstrap-region-id={identity.REGION}",
         )
         with socket.socket() as probe:
-            probe.bind(('127.0.0.1', 0))
+            probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        client = rest.Client({'identity': f'http://127.0.0.1:{port}'})
+        client = rest.Client({"identity": f"http://127.0.0.1:{port}"})
         with self._chroot.daemon(
-            '/usr/bin/uwsgi',
-            '--plugins=python3',
-            f'--virtualenv={chroot_module.VENV}',
-            '--module=keystone.wsgi.api:application',
-            f'--http-socket=127.0.0.1:{port}',
-            '--uid=keystone',
-            '--gid=keystone',
-            '--need-app',
-            '--die-on-term',
-            '--master',
-            '--buffer-size=65535',
+            "/usr/bin/uwsgi",
+            "--plugins=python3",
+            f"--virtualenv={chroot_module.VENV}",
+            "--module=keystone.wsgi.api:application",
+            f"--http-socket=127.0.0.1:{port}",
+            "--uid=keystone",
+            "--gid=keystone",
+            "--need-app",
+            "--die-on-term",
+            "--master",
+            "--buffer-size=65535",
+            environment={"HOME": SERVICE_USERS["keystone"]},
             ready=lambda: _answers(port),
         ):
             client.authenticate(
-                'admin', self._passwords['ADMIN_PASSWORD'], 'admin'
+                "admin", self._passwords["ADMIN_PASSWORD"], "admin"
             )
-            identity.set_up(client, self._passwords['SERVICE_PASSWORD'])
+            identity.set_up(client, self._passwords["SERVICE_PASSWORD"])
 
     def _own(self, path: str, user: str) -> None:
-        self._chroot.run('chown', '-R', f'{user}:{user}', f'/{path}')
+        self._chroot.run("chown", "-R", f"{user}:{user}", f"/{path}")
 
     def _private(self, folder: str, user: str) -> None:
         """Let one user alone read a folder that holds passwords."""
@@ -310,14 +295,14 @@ class _Builder:
 
 def _answers(port: int) -> bool:
     with contextlib.suppress(OSError):
-        with socket.create_connection(('127.0.0.1', port), timeout=1):
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
             return True
     return False
 
 
 def remove_run_files(tree: pathlib.Path) -> None:
     """Remove what services leave below /run and /tmp."""
-    for name in ('run', 'tmp'):
+    for name in ("run", "tmp"):
         for path in (tree / name).iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)

@@ -12,12 +12,11 @@
 
 """Run commands: output to a log, progress to the console."""
 
+from collections.abc import Mapping, Sequence
 import os
 import pathlib
 import subprocess
 import threading
-from collections.abc import Mapping
-from collections.abc import Sequence
 
 from cinder_lab import console as console_module
 from cinder_lab import errors
@@ -30,7 +29,7 @@ def clean_environment(
     environment: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return the process environment with a stable locale, plus the given."""
-    merged = dict(os.environ, LC_ALL='C.UTF-8')
+    merged = dict(os.environ, LC_ALL="C.UTF-8")
     merged.update(environment or {})
     return merged
 
@@ -39,7 +38,7 @@ def run(
     argv: Sequence[str],
     log: pathlib.Path,
     console: console_module.Console | None = None,
-    name: str = '',
+    name: str = "",
     environment: Mapping[str, str] | None = None,
     cwd: pathlib.Path | None = None,
 ) -> None:
@@ -52,8 +51,8 @@ def run(
     :raises LabError: if it can't be started or exits with other than 0.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open('ab') as output:
-        output.write(f'+ {" ".join(argv)}\n'.encode())
+    with log.open("ab") as output:
+        output.write(f"+ {' '.join(argv)}\n".encode())
         output.flush()
         try:
             process = subprocess.Popen(
@@ -65,7 +64,7 @@ def run(
                 cwd=cwd,
             )
         except OSError as error:
-            raise errors.LabError(f'{argv[0]}: {error.strerror}') from error
+            raise errors.LabError(f"{argv[0]}: {error.strerror}") from error
         with _Progress(console, name or argv[0], log):
             try:
                 status = process.wait()
@@ -74,9 +73,7 @@ def run(
                 process.wait()
                 raise
     if status != 0:
-        raise errors.LabError(
-            f'{name or argv[0]}: exit status {status}', log
-        )
+        raise errors.LabError(f"{name or argv[0]}: exit status {status}", log)
 
 
 def output_of(
@@ -95,11 +92,11 @@ def output_of(
             env=clean_environment(environment),
         )
     except OSError as error:
-        raise errors.LabError(f'{argv[0]}: {error.strerror}') from error
+        raise errors.LabError(f"{argv[0]}: {error.strerror}") from error
     if done.returncode != 0:
         raise errors.LabError(
-            f'{" ".join(argv)}: exit status {done.returncode}: '
-            f'{done.stderr.strip()}'
+            f"{' '.join(argv)}: exit status {done.returncode}: "
+            f"{done.stderr.strip()}"
         )
     return done.stdout
 
@@ -133,4 +130,4 @@ class _Progress:
         while not self._done.wait(PROGRESS_INTERVAL):
             lines = errors.last_lines(self._log, 1)
             if lines:
-                self._console.say(f'  {self._name}: {lines[0][:100]}')
+                self._console.say(f"  {self._name}: {lines[0][:100]}")

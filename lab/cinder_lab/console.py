@@ -12,20 +12,20 @@
 
 """What the lab prints: steps with their times, and progress inside them."""
 
+from collections.abc import Iterator
 import contextlib
 import dataclasses
 import sys
 import threading
 import time
-from collections.abc import Iterator
 
 
 def duration(seconds: float) -> str:
     """Return a length of time as people say it: '7 s' or '3 min 05 s'."""
     whole = round(seconds)
     if whole < 60:
-        return f'{whole} s'
-    return f'{whole // 60} min {whole % 60:02d} s'
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60:02d} s"
 
 
 @dataclasses.dataclass
@@ -58,7 +58,7 @@ class Console:
         whole = int(self.elapsed())
         with self._lock:
             print(
-                f'[{whole // 60:3d}:{whole % 60:02d}] {text}',
+                f"[{whole // 60:3d}:{whole % 60:02d}] {text}",
                 file=sys.stdout,
                 flush=True,
             )
@@ -68,14 +68,14 @@ class Console:
         """Time a step and say when it starts, ends or fails."""
         step = Step(name)
         self.steps.append(step)
-        self.say(f'{name} ...')
+        self.say(f"{name} ...")
         began = time.monotonic()
         try:
             yield step
         except BaseException:
             step.failed = True
             step.seconds = time.monotonic() - began
-            self.say(f'{name}: FAILED after {duration(step.seconds)}')
+            self.say(f"{name}: FAILED after {duration(step.seconds)}")
             raise
         step.seconds = time.monotonic() - began
-        self.say(f'{name}: done in {duration(step.seconds)}')
+        self.say(f"{name}: done in {duration(step.seconds)}")

@@ -19,18 +19,20 @@ import subprocess
 
 from cinder_lab import errors
 
-PASSWORDS = ('ADMIN', 'SERVICE', 'DATABASE', 'BROKER')
+PASSWORDS = ("ADMIN", "SERVICE", "DATABASE", "BROKER")
 
-SSH_KEYS = ('lab', 'host', 'storage-host', 'lab-disk')
+SSH_KEYS = ("lab", "host", "storage-host", "lab-disk")
 """root's key to the guest, the guest's own, and Tempest's two."""
 
 
 def passwords(folder: pathlib.Path) -> dict[str, str]:
     """Return the passwords by the names that templates use."""
-    path = folder / 'passwords.json'
+    path = folder / "passwords.json"
     if not path.exists():
-        made = {f'{name}_PASSWORD': secrets.token_hex(12) for name in PASSWORDS}
-        new = path.with_suffix('.new')
+        made = {
+            f"{name}_PASSWORD": secrets.token_hex(12) for name in PASSWORDS
+        }
+        new = path.with_suffix(".new")
         new.touch(mode=0o600)
         new.write_text(json.dumps(made))
         new.rename(path)
@@ -45,28 +47,28 @@ def ssh_keys(folder: pathlib.Path) -> dict[str, str]:
     """
     found = {}
     for name in SSH_KEYS:
-        public = folder / f'{name}.pub'
+        public = folder / f"{name}.pub"
         if not public.exists():
             (folder / name).unlink(missing_ok=True)
             made = subprocess.run(
                 [
-                    'ssh-keygen',
-                    '-q',
-                    '-t',
-                    'ed25519',
-                    '-N',
-                    '',
-                    '-C',
-                    f'cinder-lab {name}',
-                    '-f',
+                    "ssh-keygen",
+                    "-q",
+                    "-t",
+                    "ed25519",
+                    "-N",
+                    "",
+                    "-C",
+                    f"cinder-lab {name}",
+                    "-f",
                     str(folder / name),
                 ],
                 capture_output=True,
                 text=True,
             )
             if made.returncode != 0:
-                raise errors.LabError(f'ssh-keygen: {made.stderr.strip()}')
+                raise errors.LabError(f"ssh-keygen: {made.stderr.strip()}")
         found[name] = public.read_text().strip()
-    known_hosts = folder / 'known_hosts'
-    known_hosts.write_text(f'cinder-lab,127.0.0.1 {found["host"]}\n')
+    known_hosts = folder / "known_hosts"
+    known_hosts.write_text(f"cinder-lab,127.0.0.1 {found['host']}\n")
     return found

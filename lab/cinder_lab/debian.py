@@ -12,13 +12,13 @@
 
 """Which Debian goes into the guest, and where it is fetched from."""
 
+from collections.abc import Mapping
 import os
 import subprocess
-from collections.abc import Mapping
 
-SUITE = 'bookworm'
+SUITE = "bookworm"
 
-_FORMAT = '$(REPO_URI) $(ORIGIN) $(LABEL)'
+_FORMAT = "$(REPO_URI) $(ORIGIN) $(LABEL)"
 
 
 def mirrors(environment: Mapping[str, str] | None = None) -> list[str]:
@@ -29,8 +29,8 @@ def mirrors(environment: Mapping[str, str] | None = None) -> list[str]:
     those none, which leaves the choice to mmdebstrap.
     """
     given = os.environ if environment is None else environment
-    main = given.get('LAB_DEBIAN_MIRROR')
-    security = given.get('LAB_DEBIAN_SECURITY_MIRROR')
+    main = given.get("LAB_DEBIAN_MIRROR")
+    security = given.get("LAB_DEBIAN_SECURITY_MIRROR")
     if not main:
         main, found = from_index_targets(_index_targets())
         security = security or found
@@ -42,11 +42,11 @@ def source_lines(main: str | None, security: str | None) -> list[str]:
     lines = []
     if main:
         lines += [
-            f'deb {main} {SUITE} main',
-            f'deb {main} {SUITE}-updates main',
+            f"deb {main} {SUITE} main",
+            f"deb {main} {SUITE}-updates main",
         ]
     if main and security:
-        lines.append(f'deb {security} {SUITE}-security main')
+        lines.append(f"deb {security} {SUITE}-security main")
     return lines
 
 
@@ -57,12 +57,12 @@ def from_index_targets(text: str) -> tuple[str | None, str | None]:
     """
     main = security = None
     for line in text.splitlines():
-        uri, _, rest = line.partition(' ')
-        if not rest.startswith('Debian '):
+        uri, _, rest = line.partition(" ")
+        if not rest.startswith("Debian "):
             continue
-        if rest == 'Debian Debian-Security':
+        if rest == "Debian Debian-Security":
             security = security or uri
-        elif rest == 'Debian Debian':
+        elif rest == "Debian Debian":
             main = main or uri
     return main, security
 
@@ -70,16 +70,16 @@ def from_index_targets(text: str) -> tuple[str | None, str | None]:
 def apt_options() -> list[str]:
     """Return this machine's apt settings that reaching a mirror needs."""
     done = subprocess.run(
-        ['apt-config', 'dump'], capture_output=True, text=True
+        ["apt-config", "dump"], capture_output=True, text=True
     )
     return relevant_apt_options(done.stdout)
 
 
 def relevant_apt_options(dump: str) -> list[str]:
     """Pick the proxy and certificate settings out of apt-config's dump."""
-    wanted = ('Acquire::http::', 'Acquire::https::')
+    wanted = ("Acquire::http::", "Acquire::https::")
     return [
-        line.rstrip(';')
+        line.rstrip(";")
         for line in dump.splitlines()
         if line.startswith(wanted) and not line.endswith(' "";')
     ]
@@ -89,15 +89,15 @@ def _index_targets() -> str:
     try:
         done = subprocess.run(
             [
-                'apt-get',
-                'indextargets',
-                '--format',
+                "apt-get",
+                "indextargets",
+                "--format",
                 _FORMAT,
-                'Created-By: Packages',
+                "Created-By: Packages",
             ],
             capture_output=True,
             text=True,
         )
     except OSError:
-        return ''
+        return ""
     return done.stdout

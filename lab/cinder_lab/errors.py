@@ -22,9 +22,7 @@ class LabError(Exception):
     :param log: the file that holds the whole story, if there is one.
     """
 
-    def __init__(
-        self, sentence: str, log: pathlib.Path | None = None
-    ) -> None:
+    def __init__(self, sentence: str, log: pathlib.Path | None = None) -> None:
         super().__init__(sentence)
         self.log = log
 
@@ -32,7 +30,7 @@ class LabError(Exception):
 def last_lines(log: pathlib.Path, count: int = 25) -> list[str]:
     """Return the last lines of a log, or none if it can't be read."""
     try:
-        text = log.read_text(errors='replace')
+        text = log.read_text(errors="replace")
     except OSError:
         return []
     return text.splitlines()[-count:]

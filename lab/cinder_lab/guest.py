@@ -12,17 +12,16 @@
 
 """Reach the guest over SSH, on the loopback interface only."""
 
+from collections.abc import Sequence
 import pathlib
 import subprocess
 import time
-from collections.abc import Sequence
-from typing import IO
-from typing import Any
+from typing import IO, Any
 
 from cinder_lab import errors
 from cinder_lab import machine as machine_module
 
-NAME = 'cinder-lab'
+NAME = "cinder-lab"
 
 
 class Guest:
@@ -44,33 +43,33 @@ class Guest:
         :raises LabError: if the machine does not run.
         """
         return [
-            'ssh',
-            '-F',
-            'none',
-            '-i',
-            str(self._secrets / 'lab'),
-            '-p',
-            str(self._machine.port('ssh')),
-            '-o',
-            'BatchMode=yes',
-            '-o',
-            'IdentitiesOnly=yes',
-            '-o',
-            f'HostKeyAlias={NAME}',
-            '-o',
-            f'UserKnownHostsFile={self._secrets / "known_hosts"}',
-            '-o',
-            'GlobalKnownHostsFile=none',
-            '-o',
-            'StrictHostKeyChecking=yes',
-            '-o',
-            'ConnectTimeout=60',
-            '-o',
-            'ServerAliveInterval=30',
-            '-o',
-            'LogLevel=ERROR',
+            "ssh",
+            "-F",
+            "none",
+            "-i",
+            str(self._secrets / "lab"),
+            "-p",
+            str(self._machine.port("ssh")),
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "IdentitiesOnly=yes",
+            "-o",
+            f"HostKeyAlias={NAME}",
+            "-o",
+            f"UserKnownHostsFile={self._secrets / 'known_hosts'}",
+            "-o",
+            "GlobalKnownHostsFile=none",
+            "-o",
+            "StrictHostKeyChecking=yes",
+            "-o",
+            "ConnectTimeout=60",
+            "-o",
+            "ServerAliveInterval=30",
+            "-o",
+            "LogLevel=ERROR",
             *options,
-            'root@127.0.0.1',
+            "root@127.0.0.1",
         ]
 
     def run(
@@ -86,9 +85,9 @@ class Guest:
         :raises LabError: if it fails or takes longer.
         """
         if given is None:
-            given = b''
+            given = b""
         source: dict[str, Any] = (
-            {'input': given} if isinstance(given, bytes) else {'stdin': given}
+            {"input": given} if isinstance(given, bytes) else {"stdin": given}
         )
         try:
             done = subprocess.run(
@@ -99,21 +98,22 @@ class Guest:
             )
         except subprocess.TimeoutExpired as error:
             raise errors.LabError(
-                f'in the guest: {command}: no end after {timeout:.0f} s'
+                f"in the guest: {command}: no end after {timeout:.0f} s"
             ) from error
         if done.returncode != 0:
+            said = done.stderr.decode(errors="replace").splitlines()
             raise errors.LabError(
-                f'in the guest: {command}: exit status {done.returncode}: '
-                f'{done.stderr.decode(errors="replace").strip()}'
+                f"in the guest: {command}: exit status {done.returncode}: "
+                f"{' / '.join(said[-3:])}"
             )
-        return done.stdout.decode(errors='replace')
+        return done.stdout.decode(errors="replace")
 
     def interactive(self, words: Sequence[str]) -> int:
         """Run a command, or a login shell, on this terminal.
 
         :returns: its exit status.
         """
-        options = [] if words else ['-t']
+        options = [] if words else ["-t"]
         argv = self.ssh_command(*options)
         return subprocess.run([*argv, *words]).returncode
 
@@ -127,16 +127,16 @@ class Guest:
         while True:
             if self._machine.pid() is None:
                 raise errors.LabError(
-                    'the machine ended', self._machine.qemu_log
+                    "the machine ended", self._machine.qemu_log
                 )
             try:
-                self.run('true', timeout=60)
+                self.run("true", timeout=60)
                 return
             except errors.LabError as error:
                 if time.monotonic() > deadline:
                     raise errors.LabError(
-                        f'the guest lets nobody in after {timeout:.0f} s: '
-                        f'{error}',
+                        f"the guest lets nobody in after {timeout:.0f} s: "
+                        f"{error}",
                         self._machine.console_log,
                     ) from error
             time.sleep(0.5)
@@ -146,4 +146,4 @@ class Guest:
 
         :raises LabError: if that fails.
         """
-        self.run(f'date -s @{time.time():.3f}')
+        self.run(f"date -s @{time.time():.3f}")

@@ -12,37 +12,36 @@
 
 """The machine the lab runs on: what it must have, and how it gets it."""
 
+from collections.abc import Mapping
 import importlib.util
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 
-from cinder_lab import commands
+from cinder_lab import commands, errors
 from cinder_lab import console as console_module
-from cinder_lab import errors
 
 COMMANDS = {
-    'qemu-system-x86_64': 'qemu-system-x86',
-    'qemu-img': 'qemu-utils',
-    'mmdebstrap': 'mmdebstrap',
-    'mke2fs': 'e2fsprogs',
-    'ssh': 'openssh-client',
-    'ssh-keygen': 'openssh-client',
+    "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-img": "qemu-utils",
+    "mmdebstrap": "mmdebstrap",
+    "mke2fs": "e2fsprogs",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
 }
 """Commands that the lab uses and the Debian packages that hold them."""
 
-KEYRING = pathlib.Path('/usr/share/keyrings/debian-archive-keyring.gpg')
+KEYRING = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
-SBIN = ('/usr/local/sbin', '/usr/sbin', '/sbin')
+SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
 def search_path(environment: Mapping[str, str] | None = None) -> str:
     """Return PATH with the folders in it that hold administrators' tools."""
     given = os.environ if environment is None else environment
-    path = given.get('PATH', os.defpath).split(os.pathsep)
+    path = given.get("PATH", os.defpath).split(os.pathsep)
     return os.pathsep.join(path + [d for d in SBIN if d not in path])
 
 
@@ -55,9 +54,9 @@ def missing_packages() -> list[str]:
         if shutil.which(command, path=path) is None
     }
     if not KEYRING.exists():
-        missing.add('debian-archive-keyring')
-    if importlib.util.find_spec('ensurepip') is None:
-        missing.add('python3-venv')
+        missing.add("debian-archive-keyring")
+    if importlib.util.find_spec("ensurepip") is None:
+        missing.add("python3-venv")
     return sorted(missing)
 
 
@@ -68,11 +67,11 @@ def as_root(argv: list[str]) -> list[str]:
     """
     if os.geteuid() == 0:
         return argv
-    if shutil.which('sudo') is None:
+    if shutil.which("sudo") is None:
         raise errors.LabError(
-            'the lab must be run as root, or sudo must be installed'
+            "the lab must be run as root, or sudo must be installed"
         )
-    return ['sudo', *argv]
+    return ["sudo", *argv]
 
 
 def install_missing(
@@ -85,35 +84,35 @@ def install_missing(
     missing = missing_packages()
     if not missing:
         return
-    names = ' '.join(missing)
-    if shutil.which('apt-get') is None:
+    names = " ".join(missing)
+    if shutil.which("apt-get") is None:
         raise errors.LabError(
-            f'these packages are missing, and there is no apt-get: {names}'
+            f"these packages are missing, and there is no apt-get: {names}"
         )
-    with console.step(f'Install Debian packages: {names}'):
+    with console.step(f"Install Debian packages: {names}"):
         apt = as_root(
             [
-                'env',
-                'DEBIAN_FRONTEND=noninteractive',
-                'apt-get',
-                '-o',
-                'DPkg::Lock::Timeout=120',
+                "env",
+                "DEBIAN_FRONTEND=noninteractive",
+                "apt-get",
+                "-o",
+                "DPkg::Lock::Timeout=120",
             ]
         )
         if os.geteuid() != 0:
             # sudo asks for a password on the terminal, not in the log
-            subprocess.run(['sudo', '-v'], check=True)
-        commands.run([*apt, 'update'], log, console, 'apt-get update')
+            subprocess.run(["sudo", "-v"], check=True)
+        commands.run([*apt, "update"], log, console, "apt-get update")
         commands.run(
-            [*apt, 'install', '-y', '--no-install-recommends', *missing],
+            [*apt, "install", "-y", "--no-install-recommends", *missing],
             log,
             console,
-            'apt-get install',
+            "apt-get install",
         )
     still = missing_packages()
     if still:
         raise errors.LabError(
-            f'still missing after apt-get install: {" ".join(still)}', log
+            f"still missing after apt-get install: {' '.join(still)}", log
         )
 
 
@@ -124,6 +123,6 @@ def check_python() -> None:
     """
     if sys.version_info < (3, 11):
         raise errors.LabError(
-            f'the lab needs Python 3.11 or newer; {sys.executable} is '
-            f'{sys.version_info.major}.{sys.version_info.minor}'
+            f"the lab needs Python 3.11 or newer; {sys.executable} is "
+            f"{sys.version_info.major}.{sys.version_info.minor}"
         )

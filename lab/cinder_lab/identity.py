@@ -14,11 +14,11 @@
 
 from cinder_lab import rest
 
-REGION = 'RegionOne'
+REGION = "RegionOne"
 
 ENDPOINTS = {
-    'image': ('glance', 'http://127.0.0.1:9292'),
-    'block-storage': ('cinder', 'http://127.0.0.1:8776/v3'),
+    "image": ("glance", "http://127.0.0.1:9292"),
+    "block-storage": ("cinder", "http://127.0.0.1:8776/v3"),
 }
 """Service types, their users and their addresses inside the guest."""
 
@@ -33,34 +33,33 @@ def set_up(client: rest.Client, service_password: str) -> None:
 
     def create(kind: str, **fields: object) -> str:
         answer = client.request(
-            'POST', 'identity', f'/v3/{kind}s', {kind: fields}
+            "POST", "identity", f"/v3/{kind}s", {kind: fields}
         )
-        return str(answer[kind]['id'])
+        return str(answer[kind]["id"])
 
-    roles = client.request('GET', 'identity', '/v3/roles')['roles']
-    role_ids = {role['name']: role['id'] for role in roles}
-    if 'service' not in role_ids:
-        role_ids['service'] = create('role', name='service')
-    project = create('project', name='service', domain_id='default')
+    roles = client.request("GET", "identity", "/v3/roles")["roles"]
+    role_ids = {role["name"]: role["id"] for role in roles}
+    if "service" not in role_ids:
+        role_ids["service"] = create("role", name="service")
+    project = create("project", name="service", domain_id="default")
     for service_type, (name, url) in ENDPOINTS.items():
         user = create(
-            'user',
+            "user",
             name=name,
             password=service_password,
-            domain_id='default',
+            domain_id="default",
         )
-        for role in ('admin', 'service'):
+        for role in ("admin", "service"):
             client.request(
-                'PUT',
-                'identity',
-                f'/v3/projects/{project}/users/{user}'
-                f'/roles/{role_ids[role]}',
+                "PUT",
+                "identity",
+                f"/v3/projects/{project}/users/{user}/roles/{role_ids[role]}",
             )
-        service = create('service', name=name, type=service_type)
+        service = create("service", name=name, type=service_type)
         create(
-            'endpoint',
+            "endpoint",
             service_id=service,
-            interface='public',
+            interface="public",
             region_id=REGION,
             url=url,
         )

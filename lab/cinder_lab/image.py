@@ -17,12 +17,10 @@ import os
 import pathlib
 import shutil
 
-from cinder_lab import commands
-from cinder_lab import errors
-from cinder_lab import host
+from cinder_lab import commands, errors, host
 
-ROOT_SIZE = '8G'
-ROOT_LABEL = 'lab-root'
+ROOT_SIZE = "8G"
+ROOT_LABEL = "lab-root"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,17 +35,17 @@ class Image:
     @property
     def root(self) -> pathlib.Path:
         """The root file system, raw and sparse."""
-        return self.folder / 'root.img'
+        return self.folder / "root.img"
 
     @property
     def kernel(self) -> pathlib.Path:
         """The kernel."""
-        return self.folder / 'vmlinuz'
+        return self.folder / "vmlinuz"
 
     @property
     def initrd(self) -> pathlib.Path:
         """The kernel's initramfs."""
-        return self.folder / 'initrd'
+        return self.folder / "initrd"
 
 
 def build(tree: pathlib.Path, target: pathlib.Path, log: pathlib.Path) -> None:
@@ -57,47 +55,47 @@ def build(tree: pathlib.Path, target: pathlib.Path, log: pathlib.Path) -> None:
     """
     image = Image(target)
     target.mkdir()
-    shutil.copyfile(_only(tree, 'vmlinuz-*'), image.kernel)
-    shutil.copyfile(_only(tree, 'initrd.img-*'), image.initrd)
-    with image.root.open('wb') as root:
+    shutil.copyfile(_only(tree, "vmlinuz-*"), image.kernel)
+    shutil.copyfile(_only(tree, "initrd.img-*"), image.initrd)
+    with image.root.open("wb") as root:
         root.truncate(0)
     commands.run(
         [
-            'mke2fs',
-            '-q',
-            '-t',
-            'ext4',
-            '-L',
+            "mke2fs",
+            "-q",
+            "-t",
+            "ext4",
+            "-L",
             ROOT_LABEL,
-            '-E',
-            'lazy_itable_init=1,lazy_journal_init=1',
-            '-J',
-            'size=32',
-            '-d',
+            "-E",
+            "lazy_itable_init=1,lazy_journal_init=1",
+            "-J",
+            "size=32",
+            "-d",
             str(tree),
             str(image.root),
             ROOT_SIZE,
         ],
         log,
-        name='mke2fs',
-        environment={'PATH': host.search_path()},
+        name="mke2fs",
+        environment={"PATH": host.search_path()},
     )
 
 
 def hand_over(folder: pathlib.Path) -> None:
     """Give what root built to the user who called sudo, if anybody did."""
-    uid = os.environ.get('SUDO_UID')
-    gid = os.environ.get('SUDO_GID')
+    uid = os.environ.get("SUDO_UID")
+    gid = os.environ.get("SUDO_GID")
     if uid is None or gid is None or os.geteuid() != 0:
         return
-    for path in [folder, *folder.rglob('*')]:
+    for path in [folder, *folder.rglob("*")]:
         os.chown(path, int(uid), int(gid), follow_symlinks=False)
 
 
 def _only(tree: pathlib.Path, pattern: str) -> pathlib.Path:
-    found = list((tree / 'boot').glob(pattern))
+    found = list((tree / "boot").glob(pattern))
     if len(found) != 1:
         raise errors.LabError(
-            f'expected one /boot/{pattern} in the guest, found {len(found)}'
+            f"expected one /boot/{pattern} in the guest, found {len(found)}"
         )
     return found[0]

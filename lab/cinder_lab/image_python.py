@@ -14,30 +14,29 @@
 
 import pathlib
 
-from cinder_lab import chroot
-from cinder_lab import wheels
+from cinder_lab import chroot, wheels
 
-_LIBRARIES = ('usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu')
+_LIBRARIES = ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu")
 
-SITE_PACKAGES = f'{chroot.VENV}/lib/python{wheels.PYTHON}/site-packages'
+SITE_PACKAGES = f"{chroot.VENV}/lib/python{wheels.PYTHON}/site-packages"
 """Where the guest's virtual environment holds its packages."""
 
 
 def command(tree: pathlib.Path) -> list[str]:
     """Return the command of a tree's Python, started by its own loader."""
     return [
-        str(tree / 'usr/lib64/ld-linux-x86-64.so.2'),
-        '--library-path',
-        ':'.join(str(tree / folder) for folder in _LIBRARIES),
-        str(tree / f'usr/bin/python{wheels.PYTHON}'),
+        str(tree / "usr/lib64/ld-linux-x86-64.so.2"),
+        "--library-path",
+        ":".join(str(tree / folder) for folder in _LIBRARIES),
+        str(tree / f"usr/bin/python{wheels.PYTHON}"),
     ]
 
 
 def environment(tree: pathlib.Path) -> dict[str, str]:
     """Return the variables that make it use the tree's packages."""
     return {
-        'PYTHONHOME': str(tree / 'usr'),
-        'PYTHONPATH': str(tree / SITE_PACKAGES.lstrip('/')),
-        'PYTHONDONTWRITEBYTECODE': '1',
-        'PYTHONNOUSERSITE': '1',
+        "PYTHONHOME": str(tree / "usr"),
+        "PYTHONPATH": str(tree / SITE_PACKAGES.lstrip("/")),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONNOUSERSITE": "1",
     }

@@ -12,12 +12,11 @@
 
 """Keys: short digests that change when anything that goes in changes."""
 
+from collections.abc import Iterable, Iterator
 import hashlib
 import pathlib
-from collections.abc import Iterable
-from collections.abc import Iterator
 
-_LEFT_OUT = ('__pycache__', '.pyc', '~', '.swp', '.egg-info')
+_LEFT_OUT = ("__pycache__", ".pyc", "~", ".swp", ".egg-info")
 
 
 def of_text(*parts: str) -> str:
@@ -25,7 +24,7 @@ def of_text(*parts: str) -> str:
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode()
-        digest.update(f'{len(data)}:'.encode())
+        digest.update(f"{len(data)}:".encode())
         digest.update(data)
     return digest.hexdigest()[:16]
 
@@ -41,12 +40,12 @@ def of_files(root: pathlib.Path, names: Iterable[str]) -> str:
     for name in sorted(names):
         start = root / name
         if not start.exists():
-            parts.append(f'{name} absent')
+            parts.append(f"{name} absent")
             continue
         for path in sorted(_files(start)):
-            mode = 'x' if path.stat().st_mode & 0o100 else '-'
+            mode = "x" if path.stat().st_mode & 0o100 else "-"
             content = hashlib.sha256(path.read_bytes()).hexdigest()
-            parts.append(f'{path.relative_to(root)} {mode} {content}')
+            parts.append(f"{path.relative_to(root)} {mode} {content}")
     return of_text(*parts)
 
 
@@ -54,9 +53,8 @@ def _files(start: pathlib.Path) -> Iterator[pathlib.Path]:
     if start.is_file():
         yield start
         return
-    for path in start.rglob('*'):
+    for path in start.rglob("*"):
         if path.is_file() and not any(
-            part.endswith(_LEFT_OUT)
-            for part in path.relative_to(start).parts
+            part.endswith(_LEFT_OUT) for part in path.relative_to(start).parts
         ):
             yield path

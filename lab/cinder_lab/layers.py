@@ -12,15 +12,15 @@
 
 """Layers: folders made once for a key and then only read."""
 
+from collections.abc import Callable, Sequence
 import os
 import pathlib
 import subprocess
-from collections.abc import Callable
 
 
 def path_of(folder: pathlib.Path, name: str, key: str) -> pathlib.Path:
     """Return where the layer of this name and key is, or will be."""
-    return folder / f'{name}-{key}'
+    return folder / f"{name}-{key}"
 
 
 def ensure(
@@ -40,11 +40,11 @@ def ensure(
     layer = path_of(folder, name, key)
     if layer.exists():
         return layer
-    unfinished = folder / f'{name}-unfinished'
+    unfinished = folder / f"{name}-unfinished"
     remove(unfinished)
     build(unfinished)
     os.rename(unfinished, layer)
-    for other in folder.glob(f'{name}-*'):
+    for other in folder.glob(f"{name}-*"):
         if other != layer:
             remove(other)
     return layer
@@ -56,9 +56,24 @@ def copy(source: pathlib.Path, target: pathlib.Path) -> None:
     :raises CalledProcessError: if that fails.
     """
     subprocess.run(
-        ['cp', '-a', '--reflink=auto', str(source), str(target)],
+        ["cp", "-a", "--reflink=auto", str(source), str(target)],
         check=True,
     )
+
+
+def link(
+    source: pathlib.Path, target: pathlib.Path, copied: Sequence[str]
+) -> None:
+    """Copy a tree whose files are the very files of the source.
+
+    :param copied: the folders at its top that are really copied, since
+        files in them will be written to.
+    :raises CalledProcessError: if that fails.
+    """
+    subprocess.run(["cp", "-al", str(source), str(target)], check=True)
+    for name in copied:
+        remove(target / name)
+        copy(source / name, target / name)
 
 
 def remove(tree: pathlib.Path) -> None:
@@ -66,6 +81,4 @@ def remove(tree: pathlib.Path) -> None:
 
     :raises CalledProcessError: if that fails.
     """
-    subprocess.run(
-        ['rm', '-rf', '--one-file-system', str(tree)], check=True
-    )
+    subprocess.run(["rm", "-rf", "--one-file-system", str(tree)], check=True)

@@ -12,10 +12,10 @@
 
 """One lab command at a time in one folder."""
 
+from collections.abc import Iterator
 import contextlib
 import fcntl
 import pathlib
-from collections.abc import Iterator
 
 from cinder_lab import errors
 
@@ -26,12 +26,12 @@ def held(path: pathlib.Path) -> Iterator[None]:
 
     :raises LabError: if another process holds it.
     """
-    with path.open('w') as file:
+    with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise errors.LabError(
-                f'another lab command is at work in {path.parent}; '
-                'wait for it, or set LAB_DIR to have a lab of your own'
+                f"another lab command is at work in {path.parent}; "
+                "wait for it, or set LAB_DIR to have a lab of your own"
             ) from error
         yield

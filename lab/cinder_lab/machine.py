@@ -12,6 +12,7 @@
 
 """The virtual machine: one QEMU process, its disks, its saved states."""
 
+from collections.abc import Sequence
 import contextlib
 import json
 import os
@@ -20,33 +21,28 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
 
-from cinder_lab import accel
-from cinder_lab import commands
-from cinder_lab import errors
-from cinder_lab import host
+from cinder_lab import accel, commands, errors, host, qmp
 from cinder_lab import image as image_module
-from cinder_lab import qmp
 
-DISKS = ('a', 'b', 'c')
-DISK_SIZE = '6G'
+DISKS = ("a", "b", "c")
+DISK_SIZE = "6G"
 MEMORY_MIB = 4096
 CPUS = 2
 
-GUEST_PORTS = {'ssh': 22, 'identity': 5000, 'volume': 8776, 'image': 9292}
+GUEST_PORTS = {"ssh": 22, "identity": 5000, "volume": 8776, "image": 9292}
 """Ports of the guest that can be reached, from this machine only."""
 
 KERNEL_ARGUMENTS = (
-    f'root=LABEL={image_module.ROOT_LABEL}',
-    'rw',
-    'console=ttyS0',
-    'net.ifnames=0',
-    'mitigations=off',
-    'random.trust_cpu=on',
-    'audit=0',
-    'quiet',
-    'systemd.show_status=0',
+    f"root=LABEL={image_module.ROOT_LABEL}",
+    "rw",
+    "console=ttyS0",
+    "net.ifnames=0",
+    "mitigations=off",
+    "random.trust_cpu=on",
+    "audit=0",
+    "quiet",
+    "systemd.show_status=0",
 )
 
 
@@ -58,11 +54,11 @@ class Machine:
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
-        self.console_log = folder / 'console.log'
-        self.qemu_log = folder / 'qemu.log'
-        self._pid_file = folder / 'qemu.pid'
-        self._run_file = folder / 'run.json'
-        self._state_file = folder / 'state.json'
+        self.console_log = folder / "console.log"
+        self.qemu_log = folder / "qemu.log"
+        self._pid_file = folder / "qemu.pid"
+        self._run_file = folder / "run.json"
+        self._state_file = folder / "state.json"
 
     # The process
 
@@ -74,12 +70,12 @@ class Machine:
         """
         try:
             pid = int(self._pid_file.read_text())
-            name = pathlib.Path(f'/proc/{pid}/comm').read_text()
-            where = os.readlink(f'/proc/{pid}/cwd')
+            name = pathlib.Path(f"/proc/{pid}/comm").read_text()
+            where = os.readlink(f"/proc/{pid}/cwd")
         except (OSError, ValueError):
             return None
         same = pathlib.Path(where) == self.folder.resolve()
-        return pid if name.startswith('qemu-system') and same else None
+        return pid if name.startswith("qemu-system") and same else None
 
     def port(self, name: str) -> int:
         """Return the local port that leads to a port of the guest.
@@ -88,20 +84,20 @@ class Machine:
         :raises LabError: if the machine does not run.
         """
         if self.pid() is None:
-            raise errors.LabError('the machine is not running: lab up')
-        return int(json.loads(self._run_file.read_text())['ports'][name])
+            raise errors.LabError("the machine is not running: lab up")
+        return int(json.loads(self._run_file.read_text())["ports"][name])
 
     def holds(self) -> str | None:
         """Return the key of what the running machine holds, if known."""
         if self.pid() is None:
             return None
-        key = json.loads(self._run_file.read_text()).get('holds')
+        key = json.loads(self._run_file.read_text()).get("holds")
         return None if key is None else str(key)
 
     def set_holds(self, key: str) -> None:
         """Note what the running machine holds from now on."""
         noted = json.loads(self._run_file.read_text())
-        self._run_file.write_text(json.dumps(noted | {'holds': key}))
+        self._run_file.write_text(json.dumps(noted | {"holds": key}))
 
     def start(
         self,
@@ -116,10 +112,10 @@ class Machine:
         :raises LabError: if QEMU does not start.
         """
         ports = {name: _free_port() for name in GUEST_PORTS}
-        self._run_file.write_text(json.dumps({'ports': ports}))
+        self._run_file.write_text(json.dumps({"ports": ports}))
         argv = self.command(image, accelerator, ports, saved_state)
-        with self.qemu_log.open('wb') as log:
-            log.write(f'+ {" ".join(argv)}\n'.encode())
+        with self.qemu_log.open("wb") as log:
+            log.write(f"+ {' '.join(argv)}\n".encode())
             log.flush()
             process = subprocess.Popen(
                 argv,
@@ -135,11 +131,11 @@ class Machine:
                 break
             with contextlib.suppress(errors.LabError):
                 with self.monitor() as monitor:
-                    monitor.execute('query-status')
+                    monitor.execute("query-status")
                 return
             time.sleep(0.05)
         process.kill()
-        raise errors.LabError('QEMU did not start', self.qemu_log)
+        raise errors.LabError("QEMU did not start", self.qemu_log)
 
     def command(
         self,
@@ -149,59 +145,61 @@ class Machine:
         saved_state: str | None = None,
     ) -> list[str]:
         """Return QEMU's command line; names are relative to the folder."""
-        forwards = ','.join(
-            f'hostfwd=tcp:127.0.0.1:{ports[name]}-10.0.2.15:{port}'
+        forwards = ",".join(
+            f"hostfwd=tcp:127.0.0.1:{ports[name]}-10.0.2.15:{port}"
             for name, port in GUEST_PORTS.items()
         )
         argv = [
-            'qemu-system-x86_64',
-            '-name',
-            'cinder-lab',
-            '-nodefaults',
-            '-no-user-config',
-            '-display',
-            'none',
-            '-machine',
-            'q35,vmport=off',
+            "qemu-system-x86_64",
+            "-name",
+            "cinder-lab",
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-machine",
+            "q35,vmport=off",
             *accel.options(accelerator),
-            '-smp',
+            "-smp",
             str(CPUS),
-            '-m',
+            "-m",
             str(MEMORY_MIB),
-            '-kernel',
+            "-kernel",
             str(image.kernel),
-            '-initrd',
+            "-initrd",
             str(image.initrd),
-            '-append',
-            ' '.join(KERNEL_ARGUMENTS),
-            '-serial',
-            f'file:{self.console_log.name}',
-            '-qmp',
-            'unix:qmp.sock,server=on,wait=off',
-            '-pidfile',
+            "-append",
+            " ".join(
+                [*KERNEL_ARGUMENTS, *accel.kernel_arguments(accelerator)]
+            ),
+            "-serial",
+            f"file:{self.console_log.name}",
+            "-qmp",
+            "unix:qmp.sock,server=on,wait=off",
+            "-pidfile",
             self._pid_file.name,
-            '-device',
-            'virtio-rng-pci',
-            '-netdev',
-            f'user,id=net,restrict=on,{forwards}',
-            '-device',
-            'virtio-net-pci,netdev=net,romfile=',
+            "-device",
+            "virtio-rng-pci",
+            "-netdev",
+            f"user,id=net,restrict=on,{forwards}",
+            "-device",
+            "virtio-net-pci,netdev=net,romfile=",
         ]
-        for name in ('root', *DISKS):
+        for name in ("root", *DISKS):
             argv += [
-                '-drive',
-                f'if=none,id={name},file={name}.qcow2,format=qcow2,'
-                'cache=unsafe,discard=unmap,detect-zeroes=unmap',
-                '-device',
-                f'virtio-blk-pci,drive={name},serial=lab-{name}',
+                "-drive",
+                f"if=none,id={name},file={name}.qcow2,format=qcow2,"
+                "cache=unsafe,discard=unmap,detect-zeroes=unmap",
+                "-device",
+                f"virtio-blk-pci,drive={name},serial=lab-{name}",
             ]
         if saved_state is not None:
-            argv += ['-loadvm', saved_state]
+            argv += ["-loadvm", saved_state]
         return argv
 
     def monitor(self) -> qmp.Monitor:
         """Return a connection to the running machine's monitor."""
-        return qmp.Monitor(self.folder / 'qmp.sock')
+        return qmp.Monitor(self.folder / "qmp.sock")
 
     def stop(self) -> bool:
         """End the machine at once; return whether it ran.
@@ -215,7 +213,7 @@ class Machine:
             return False
         with contextlib.suppress(errors.LabError):
             with self.monitor() as monitor:
-                monitor.execute('quit')
+                monitor.execute("quit")
         deadline = time.monotonic() + 10
         while self.pid() == pid and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -231,9 +229,9 @@ class Machine:
         pid = self.pid()
         if pid is None:
             return 0
-        status = pathlib.Path(f'/proc/{pid}/status').read_text()
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
         for line in status.splitlines():
-            if line.startswith('VmHWM:'):
+            if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
         return 0
 
@@ -241,7 +239,7 @@ class Machine:
         for path in (
             self._pid_file,
             self._run_file,
-            self.folder / 'qmp.sock',
+            self.folder / "qmp.sock",
         ):
             path.unlink(missing_ok=True)
 
@@ -250,21 +248,21 @@ class Machine:
     def make_disks(self, image: image_module.Image) -> None:
         """Make empty disks over an image; all saved states are lost."""
         self._state_file.unlink(missing_ok=True)
-        log = self.folder / 'disks.log'
-        environment = {'PATH': host.search_path()}
+        log = self.folder / "disks.log"
+        environment = {"PATH": host.search_path()}
         backing = os.path.relpath(image.root, self.folder)
         commands.run(
             [
-                'qemu-img',
-                'create',
-                '-q',
-                '-f',
-                'qcow2',
-                '-F',
-                'raw',
-                '-b',
+                "qemu-img",
+                "create",
+                "-q",
+                "-f",
+                "qcow2",
+                "-F",
+                "raw",
+                "-b",
                 backing,
-                'root.qcow2',
+                "root.qcow2",
             ],
             log,
             environment=environment,
@@ -273,12 +271,12 @@ class Machine:
         for name in DISKS:
             commands.run(
                 [
-                    'qemu-img',
-                    'create',
-                    '-q',
-                    '-f',
-                    'qcow2',
-                    f'{name}.qcow2',
+                    "qemu-img",
+                    "create",
+                    "-q",
+                    "-f",
+                    "qcow2",
+                    f"{name}.qcow2",
                     DISK_SIZE,
                 ],
                 log,
@@ -312,21 +310,21 @@ class Machine:
             self._write_states(states)
 
     def _write_states(self, states: dict[str, str]) -> None:
-        new = self._state_file.with_suffix('.new')
+        new = self._state_file.with_suffix(".new")
         new.write_text(json.dumps(states))
         os.replace(new, self._state_file)
 
 
 def _free_port() -> int:
     with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
+        probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def qemu_version(argv: Sequence[str] = ('qemu-system-x86_64',)) -> str:
+def qemu_version(argv: Sequence[str] = ("qemu-system-x86_64",)) -> str:
     """Return the first line of what QEMU says about its version.
 
     :raises LabError: if it can't be run.
     """
-    return commands.output_of([*argv, '--version']).splitlines()[0]
+    return commands.output_of([*argv, "--version"]).splitlines()[0]

@@ -12,17 +12,17 @@
 
 """The lab's own files for the guest: copied, or filled in and copied."""
 
+from collections.abc import Mapping
 import pathlib
 import re
 import shutil
-from collections.abc import Mapping
 
 from cinder_lab import errors
 
-SUFFIX = '.in'
+SUFFIX = ".in"
 """What ends the name of a file to be filled in; the copy goes without."""
 
-_NAME = re.compile('@([A-Z][A-Z0-9_]*)@')
+_NAME = re.compile("@([A-Z][A-Z0-9_]*)@")
 
 
 def fill_in(text: str, values: Mapping[str, str]) -> str:
@@ -33,7 +33,7 @@ def fill_in(text: str, values: Mapping[str, str]) -> str:
     try:
         return _NAME.sub(lambda match: values[match[1]], text)
     except KeyError as error:
-        raise errors.LabError(f'no value for @{error.args[0]}@') from error
+        raise errors.LabError(f"no value for @{error.args[0]}@") from error
 
 
 def install(
@@ -46,7 +46,7 @@ def install(
 
     :raises LabError: if a template names a value that is not given.
     """
-    for path in sorted(source.rglob('*')):
+    for path in sorted(source.rglob("*")):
         if not path.is_file():
             continue
         target = tree / path.relative_to(source)

@@ -30,19 +30,19 @@ class Paths:
     """
 
     def __init__(self, work: pathlib.Path | None = None) -> None:
-        named = os.environ.get('LAB_DIR')
+        named = os.environ.get("LAB_DIR")
         self.work = work or (
-            pathlib.Path(named).absolute() if named else LAB / '.work'
+            pathlib.Path(named).absolute() if named else LAB / ".work"
         )
-        self.cache = self.work / 'cache'
-        self.debs = self.cache / 'debs'
-        self.wheels = self.cache / 'wheels'
-        self.layers = self.work / 'layers'
-        self.images = self.work / 'images'
-        self.machine = self.work / 'machine'
-        self.secrets = self.work / 'secrets'
-        self.logs = self.work / 'logs'
-        self.results = self.work / 'results' if named else LAB / 'results'
+        self.cache = self.work / "cache"
+        self.debs = self.cache / "debs"
+        self.wheels = self.cache / "wheels"
+        self.layers = self.work / "layers"
+        self.images = self.work / "images"
+        self.machine = self.work / "machine"
+        self.secrets = self.work / "secrets"
+        self.logs = self.work / "logs"
+        self.results = self.work / "results" if named else LAB / "results"
 
     def make(self) -> None:
         """Create the folders that everything else relies on."""

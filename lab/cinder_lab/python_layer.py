@@ -16,13 +16,11 @@ import pathlib
 
 from cinder_lab import chroot as chroot_module
 from cinder_lab import console as console_module
-from cinder_lab import keys
-from cinder_lab import layers
+from cinder_lab import keys, layers, wheels
 from cinder_lab import paths as paths_module
-from cinder_lab import wheels
 
-_SOURCES = ('lock.txt', 'cinder_lab/python_layer.py')
-_WHEELHOUSE = 'var/tmp/wheels'
+_SOURCES = ("lock.txt", "cinder_lab/python_layer.py")
+_WHEELHOUSE = "var/tmp/wheels"
 
 
 def key(base_key: str) -> str:
@@ -41,49 +39,49 @@ def build(
 
     :raises LabError: if installing them fails.
     """
-    with console.step('Virtual environment'):
+    with console.step("Virtual environment"):
         layers.copy(base, target)
         layers.copy(wheelhouse, target / _WHEELHOUSE)
-        chroot = chroot_module.Chroot(target, paths.logs / 'python.log')
+        chroot = chroot_module.Chroot(target, paths.logs / "python.log")
         venv = chroot_module.VENV
-        chroot.run('python3', '-m', 'venv', venv, console=console)
+        chroot.run("python3", "-m", "venv", venv, console=console)
         chroot.run(
-            f'{venv}/bin/python',
-            '-m',
-            'pip',
-            'install',
-            '--no-index',
-            '--no-deps',
-            '--no-compile',
-            '--no-cache-dir',
-            '--disable-pip-version-check',
-            f'--find-links=/{_WHEELHOUSE}',
+            f"{venv}/bin/python",
+            "-m",
+            "pip",
+            "install",
+            "--no-index",
+            "--no-deps",
+            "--no-compile",
+            "--no-cache-dir",
+            "--disable-pip-version-check",
+            f"--find-links=/{_WHEELHOUSE}",
             *_pins(),
             console=console,
         )
         layers.remove(target / _WHEELHOUSE)
-        _without_tests(target / venv.lstrip('/'))
+        _without_tests(target / venv.lstrip("/"))
         chroot.run(
-            f'{venv}/bin/python',
-            '-m',
-            'compileall',
-            '-q',
-            '-j',
-            '0',
-            f'{venv}/lib/python{wheels.PYTHON}/site-packages',
-            f'/usr/lib/python{wheels.PYTHON}',
-            '/usr/lib/python3/dist-packages',
+            f"{venv}/bin/python",
+            "-m",
+            "compileall",
+            "-q",
+            "-j",
+            "0",
+            f"{venv}/lib/python{wheels.PYTHON}/site-packages",
+            f"/usr/lib/python{wheels.PYTHON}",
+            "/usr/lib/python3/dist-packages",
             console=console,
         )
 
 
 def _pins() -> list[str]:
     lines = wheels.LOCK.read_text().splitlines()
-    return [line for line in lines if line and not line.startswith('#')]
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _without_tests(venv: pathlib.Path) -> None:
     """Remove the unit tests of the big services: nobody runs them here."""
-    packages = venv / f'lib/python{wheels.PYTHON}/site-packages'
-    for name in ('cinder', 'glance', 'keystone', 'os_brick'):
-        layers.remove(packages / name / 'tests')
+    packages = venv / f"lib/python{wheels.PYTHON}/site-packages"
+    for name in ("cinder", "glance", "keystone", "os_brick"):
+        layers.remove(packages / name / "tests")

@@ -17,8 +17,7 @@ import os
 import pathlib
 import socket
 import types
-from typing import Any
-from typing import Self
+from typing import Any, Self
 
 from cinder_lab import errors
 
@@ -37,17 +36,17 @@ class Monitor:
         try:
             folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
             try:
-                self._socket.connect(f'/proc/self/fd/{folder}/{path.name}')
+                self._socket.connect(f"/proc/self/fd/{folder}/{path.name}")
             finally:
                 os.close(folder)
         except OSError as error:
             self._socket.close()
             raise errors.LabError(
-                f'the virtual machine does not answer: {error}'
+                f"the virtual machine does not answer: {error}"
             ) from error
-        self._lines = self._socket.makefile('r', encoding='utf-8')
+        self._lines = self._socket.makefile("r", encoding="utf-8")
         self._read()
-        self.execute('qmp_capabilities')
+        self.execute("qmp_capabilities")
 
     def __enter__(self) -> Self:
         return self
@@ -66,19 +65,19 @@ class Monitor:
 
         :raises LabError: if QEMU refuses it or goes away.
         """
-        message = {'execute': command, 'arguments': arguments}
+        message = {"execute": command, "arguments": arguments}
         try:
-            self._socket.sendall(json.dumps(message).encode() + b'\n')
+            self._socket.sendall(json.dumps(message).encode() + b"\n")
             while True:
                 answer = self._read()
-                if 'error' in answer:
+                if "error" in answer:
                     raise errors.LabError(
-                        f'QEMU: {command}: {answer["error"].get("desc")}'
+                        f"QEMU: {command}: {answer['error'].get('desc')}"
                     )
-                if 'return' in answer:
-                    return answer['return']
+                if "return" in answer:
+                    return answer["return"]
         except OSError as error:
-            raise errors.LabError(f'QEMU: {command}: {error}') from error
+            raise errors.LabError(f"QEMU: {command}: {error}") from error
 
     def monitor_command(self, line: str) -> str:
         """Run a line of the human monitor and return what it prints.
@@ -86,7 +85,7 @@ class Monitor:
         :raises LabError: if QEMU refuses it or goes away.
         """
         return str(
-            self.execute('human-monitor-command', **{'command-line': line})
+            self.execute("human-monitor-command", **{"command-line": line})
         )
 
     def save(self, tag: str) -> None:
@@ -94,22 +93,22 @@ class Monitor:
 
         :raises LabError: if that fails.
         """
-        self._expect_silence(f'savevm {tag}')
+        self._expect_silence(f"savevm {tag}")
 
     def load(self, tag: str) -> None:
         """Put the whole machine back to the state saved under a tag.
 
         :raises LabError: if that fails.
         """
-        self._expect_silence(f'loadvm {tag}')
+        self._expect_silence(f"loadvm {tag}")
 
     def _expect_silence(self, line: str) -> None:
         said = self.monitor_command(line).strip()
         if said:
-            raise errors.LabError(f'QEMU: {line}: {said}')
+            raise errors.LabError(f"QEMU: {line}: {said}")
 
     def _read(self) -> dict[str, Any]:
         line = self._lines.readline()
         if not line:
-            raise errors.LabError('QEMU closed its monitor')
+            raise errors.LabError("QEMU closed its monitor")
         return dict(json.loads(line))

@@ -13,9 +13,9 @@
 """A small client for the cloud's REST APIs."""
 
 import json
+from typing import Any
 import urllib.error
 import urllib.request
-from typing import Any
 
 from cinder_lab import errors
 
@@ -51,31 +51,29 @@ class Client:
 
         :raises LabError: if the service does not answer or refuses.
         """
-        domain = {'name': 'Default'}
+        domain = {"name": "Default"}
         self._token = None
         _, headers = self._exchange(
-            'POST',
-            'identity',
-            '/v3/auth/tokens',
+            "POST",
+            "identity",
+            "/v3/auth/tokens",
             {
-                'auth': {
-                    'identity': {
-                        'methods': ['password'],
-                        'password': {
-                            'user': {
-                                'name': user,
-                                'password': password,
-                                'domain': domain,
+                "auth": {
+                    "identity": {
+                        "methods": ["password"],
+                        "password": {
+                            "user": {
+                                "name": user,
+                                "password": password,
+                                "domain": domain,
                             }
                         },
                     },
-                    'scope': {
-                        'project': {'name': project, 'domain': domain}
-                    },
+                    "scope": {"project": {"name": project, "domain": domain}},
                 }
             },
         )
-        self._token = headers['X-Subject-Token']
+        self._token = headers["X-Subject-Token"]
 
     def request(
         self,
@@ -107,32 +105,30 @@ class Client:
         request = urllib.request.Request(
             url,
             method=method,
-            data=body
-            if raw or body is None
-            else json.dumps(body).encode(),
+            data=body if raw or body is None else json.dumps(body).encode(),
         )
-        request.add_header('Accept', 'application/json')
+        request.add_header("Accept", "application/json")
         request.add_header(
-            'Content-Type',
-            'application/octet-stream' if raw else 'application/json',
+            "Content-Type",
+            "application/octet-stream" if raw else "application/json",
         )
         if self._token is not None:
-            request.add_header('X-Auth-Token', self._token)
+            request.add_header("X-Auth-Token", self._token)
         for name, value in headers.items():
-            request.add_header(name.replace('_', '-'), value)
+            request.add_header(name.replace("_", "-"), value)
         try:
             with _DIRECT.open(request, timeout=self._timeout) as answer:
                 text = answer.read()
                 return (json.loads(text) if text else None), answer.headers
         except urllib.error.HTTPError as error:
             raise Refused(
-                f'{method} {service} {path}: {error.code}: '
-                f'{error.read().decode(errors="replace")[:500]}',
+                f"{method} {service} {path}: {error.code}: "
+                f"{error.read().decode(errors='replace')[:500]}",
                 error.code,
             ) from error
         except (OSError, ValueError) as error:
             raise errors.LabError(
-                f'{method} {service} {path}: {error}'
+                f"{method} {service} {path}: {error}"
             ) from error
 
 

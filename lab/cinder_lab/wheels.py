@@ -20,16 +20,14 @@ import pathlib
 import subprocess
 import sys
 
-from cinder_lab import commands
+from cinder_lab import commands, keys, layers
 from cinder_lab import console as console_module
-from cinder_lab import keys
-from cinder_lab import layers
 from cinder_lab import paths as paths_module
 
-PYTHON = '3.11'
+PYTHON = "3.11"
 """The guest's Python."""
 
-LOCK = paths_module.LAB / 'lock.txt'
+LOCK = paths_module.LAB / "lock.txt"
 
 _GLIBC_MINOR = 36
 _OLDEST_GLIBC_MINOR = 5
@@ -38,30 +36,30 @@ _OLDEST_GLIBC_MINOR = 5
 def platforms() -> list[str]:
     """Return the wheel platforms that the guest can use, best first."""
     tags = [
-        f'manylinux_2_{minor}_x86_64'
+        f"manylinux_2_{minor}_x86_64"
         for minor in range(_GLIBC_MINOR, _OLDEST_GLIBC_MINOR - 1, -1)
     ]
     return [
         *tags,
-        'manylinux2014_x86_64',
-        'manylinux2010_x86_64',
-        'manylinux1_x86_64',
-        'linux_x86_64',
+        "manylinux2014_x86_64",
+        "manylinux2010_x86_64",
+        "manylinux1_x86_64",
+        "linux_x86_64",
     ]
 
 
 def download_arguments(target: pathlib.Path) -> list[str]:
     """Return pip's arguments to fetch what the lock names for the guest."""
     return [
-        'download',
-        '--quiet',
-        '--disable-pip-version-check',
-        '--no-deps',
-        f'--python-version={PYTHON}',
-        '--implementation=cp',
-        *(f'--platform={tag}' for tag in platforms()),
-        f'--dest={target}',
-        f'--requirement={LOCK}',
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        f"--python-version={PYTHON}",
+        "--implementation=cp",
+        *(f"--platform={tag}" for tag in platforms()),
+        f"--dest={target}",
+        f"--requirement={LOCK}",
     ]
 
 
@@ -79,48 +77,52 @@ def fetch(
     """
 
     def download(target: pathlib.Path) -> None:
-        log = paths.logs / 'wheels.log'
+        log = paths.logs / "wheels.log"
         pip = own_pip(paths, log)
         target.mkdir()
-        with console.step('Python packages'):
+        with console.step("Python packages"):
             commands.run(
                 [*pip, *download_arguments(target)],
                 log,
                 console,
-                'pip download',
+                "pip download",
             )
             for source in sorted(target.iterdir()):
-                if source.suffix == '.whl':
+                if source.suffix == ".whl":
                     continue
                 commands.run(
                     [
                         *pip,
-                        'wheel',
-                        '--quiet',
-                        '--no-deps',
-                        f'--wheel-dir={target}',
+                        "wheel",
+                        "--quiet",
+                        "--no-deps",
+                        f"--wheel-dir={target}",
                         str(source),
                     ],
                     log,
                     console,
-                    f'pip wheel {source.name}',
+                    f"pip wheel {source.name}",
                 )
                 source.unlink()
 
-    return layers.ensure(paths.cache, 'wheels', key(), download)
+    return layers.ensure(paths.cache, "wheels", key(), download)
 
 
 def own_pip(paths: paths_module.Paths, log: pathlib.Path) -> list[str]:
     """Return the command of a pip that belongs to the lab."""
-    environment = paths.cache / 'pip'
-    python = environment / 'bin' / 'python'
-    if subprocess.call(
-        [str(python), '-c', 'import pip'], stderr=subprocess.DEVNULL
-    ) if python.exists() else True:
+    environment = paths.cache / "pip"
+    python = environment / "bin" / "python"
+    if (
+        subprocess.call(
+            [str(python), "-c", "import pip"], stderr=subprocess.DEVNULL
+        )
+        if python.exists()
+        else True
+    ):
         layers.remove(environment)
         commands.run(
-            [sys.executable, '-m', 'venv', str(environment)],
+            [sys.executable, "-m", "venv", str(environment)],
             log,
-            name='python3 -m venv',
+            name="python3 -m venv",
         )
-    return [str(python), '-m', 'pip']
+    return [str(python), "-m", "pip"]

@@ -25,9 +25,7 @@ http://other.example/ Somebody Debian
 
 class MirrorsTestCase(base.LabTestCase):
     def mirrors(self, targets, **environment):
-        with mock.patch.object(
-            debian, "_index_targets", return_value=targets
-        ):
+        with mock.patch.object(debian, "_index_targets", return_value=targets):
             return debian.mirrors(environment)
 
     def test_those_of_this_machine(self):

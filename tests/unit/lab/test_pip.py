@@ -42,9 +42,7 @@ class LockTestCase(base.LabTestCase):
         }
         text = pinning.lock_text(json.dumps(report))
         self.assertNotIn("secret", text)
-        self.assertEqual(
-            ["A==1.0", "b==1.0", "c==1.0"], text.splitlines()[1:]
-        )
+        self.assertEqual(["A==1.0", "b==1.0", "c==1.0"], text.splitlines()[1:])
 
     def test_the_lock_in_the_repository_pins_everything(self):
         lines = wheels.LOCK.read_text().splitlines()
