@@ -364,7 +364,7 @@ class Replication:
         become complete are marked so, and lost ones as out of date.
         """
         with self._lock:
-            if not self._protecting:
+            if not self._protecting or not self._records:
                 return
             present = self._mapper.devices()
             groups = None
