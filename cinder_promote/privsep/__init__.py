@@ -16,8 +16,7 @@ The functions of this package run as root in a daemon of their own; what a
 caller may do with root is what they offer, no more.
 """
 
-from oslo_privsep import capabilities
-from oslo_privsep import priv_context
+from oslo_privsep import capabilities, priv_context
 
 sys_admin_pctxt = priv_context.PrivContext(
     'cinder_promote',

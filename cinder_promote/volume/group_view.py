@@ -15,8 +15,8 @@
 import os
 
 from cinder.brick.local_dev import lvm
-from oslo_utils import units
 from os_brick import executor
+from oslo_utils import units
 
 from cinder_promote.volume import groups as groups_module
 

@@ -21,11 +21,8 @@ import time
 
 from oslo_log import log as logging
 
-from cinder_promote.privsep import command
-from cinder_promote.privsep import lvm
-from cinder_promote.volume import copies
-from cinder_promote.volume import devices
-from cinder_promote.volume import results
+from cinder_promote.privsep import command, lvm
+from cinder_promote.volume import copies, devices, results
 
 LOG = logging.getLogger(__name__)
 
@@ -165,6 +162,10 @@ class VolumeGroups:
                             for name, group in groups.items()})
         return groups
 
+    def _only(self, volume_group):
+        """The disks that a command on a volume group may look at."""
+        return self._disks.get(volume_group, ())
+
     def ensure_pool(self, groups, volume_group):
         """Create the thin pool of a volume group if it has none.
 
@@ -176,7 +177,7 @@ class VolumeGroups:
         if pool in groups[volume_group].volumes:
             return
         result = lvm.create_pool(volume_group, pool,
-                                 self._disks.get(volume_group, ()),
+                                 self._only(volume_group),
                                  self._timeout)
         # Another backend of this host may have been quicker.
         if result[0] == 0 or pool not in self.scan()[volume_group].volumes:
@@ -207,7 +208,7 @@ class VolumeGroups:
                 tags.append(copies.generation_tag(generation))
             results.output(
                 lvm.create(volume_group, pool, name, length, tags,
-                           self._disks.get(volume_group, ()), self._timeout),
+                           self._only(volume_group), self._timeout),
                 'creating %s/%s' % (volume_group, name))
         self.clear_metadata(volume_group, volume_name)
 
@@ -229,7 +230,7 @@ class VolumeGroups:
                  if name in groups[volume_group].volumes]
         if names:
             results.output(
-                lvm.remove(volume_group, names, self._disks.get(volume_group, ()),
+                lvm.remove(volume_group, names, self._only(volume_group),
                            self._timeout),
                 'removing %s from %s' % (' and '.join(names), volume_group))
 
@@ -240,7 +241,7 @@ class VolumeGroups:
         """
         names = [volume_name, devices.metadata_name(volume_name)]
         results.output(
-            lvm.activate(volume_group, names, self._disks.get(volume_group, ()),
+            lvm.activate(volume_group, names, self._only(volume_group),
                          self._timeout),
             'activating %s/%s' % (volume_group, volume_name))
 
@@ -262,7 +263,7 @@ class VolumeGroups:
                 lvm.change_tags(volume_group, names,
                                 [copies.generation_tag(new)],
                                 [copies.generation_tag(old)],
-                                self._disks.get(volume_group, ()), self._timeout),
+                                self._only(volume_group), self._timeout),
                 'raising the generation of copies in %s' % volume_group)
 
     def remember_partner(self, groups, volume_group, role, partner):
@@ -274,5 +275,5 @@ class VolumeGroups:
         if tag not in groups[volume_group].tags:
             results.output(
                 lvm.add_group_tags(volume_group, [tag],
-                                   self._disks.get(volume_group, ()), self._timeout),
+                                   self._only(volume_group), self._timeout),
                 'tagging volume group %s' % volume_group)

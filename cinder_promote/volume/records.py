@@ -14,10 +14,8 @@
 
 import dataclasses
 
+from cinder import context, exception, objects
 from cinder.common import constants
-from cinder import context
-from cinder import exception
-from cinder import objects
 from cinder.objects import fields
 from oslo_log import log as logging
 from oslo_utils import units

@@ -18,25 +18,24 @@ exported is a device over the mirror of them. Other volumes are those of
 Cinder's LVM driver.
 """
 
-from cinder import exception
-from cinder import interface
-from cinder import utils
+from cinder import exception, interface, utils
 from cinder.volume import configuration
 from cinder.volume.drivers import lvm as cinder_lvm
-from cinder.volume import volume_utils
 from oslo_config import cfg
 from oslo_log import log as logging
 from oslo_service import loopingcall
 
-from cinder_promote.volume import copies
-from cinder_promote.volume import devices
-from cinder_promote.volume import group_view
-from cinder_promote.volume import groups
-from cinder_promote.volume import options
-from cinder_promote.volume import records
-from cinder_promote.volume import refusals
-from cinder_promote.volume import replication
-from cinder_promote.volume import targets
+from cinder_promote.volume import (
+    copies,
+    devices,
+    group_view,
+    groups,
+    options,
+    records,
+    refusals,
+    replication,
+    targets,
+)
 
 LOG = logging.getLogger(__name__)
 Status = records.Status

@@ -19,10 +19,7 @@ from cinder import exception
 from cinder.volume import volume_utils
 from oslo_log import log as logging
 
-from cinder_promote.volume import copies
-from cinder_promote.volume import devices
-from cinder_promote.volume import records
-from cinder_promote.volume import results
+from cinder_promote.volume import copies, devices, records, results
 
 LOG = logging.getLogger(__name__)
 Status = records.Status
@@ -442,7 +439,8 @@ class Replication:
         """Leave a copy behind that no longer gets the writes."""
         name = record.name
         legs = self._legs(mirror, name, groups)
-        dropped = [group for group, state in zip(legs, mirror.mirror.health)
+        dropped = [group for group, state in zip(legs, mirror.mirror.health,
+                                                strict=True)
                    if state == 'D']
         complete = [group for index, group in enumerate(legs)
                     if group in groups and mirror.mirror.leg_complete(index)]

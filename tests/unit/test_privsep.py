@@ -16,14 +16,11 @@ import os
 import sys
 import time
 
-from oslo_rootwrap import filters
-from oslo_rootwrap import wrapper
+from oslo_rootwrap import filters, wrapper
 import testtools
 
 import cinder_promote.privsep
-from cinder_promote.privsep import command
-from cinder_promote.privsep import dmsetup
-from cinder_promote.privsep import lvm
+from cinder_promote.privsep import command, dmsetup, lvm
 
 FILTERS = os.path.join(os.path.dirname(__file__), os.pardir, os.pardir,
                        'etc', 'cinder', 'rootwrap.d')

@@ -14,8 +14,7 @@
 
 import os
 
-from cinder import context
-from cinder import objects
+from cinder import context, objects
 from cinder.db import api as db
 from cinder.volume import configuration
 import fixtures

@@ -273,7 +273,7 @@ class FakeHost:
         # The copying may be done with a region at once: what is written past
         # the mirror from here on is lost to the other legs.
         source = legs[health.index('A')]
-        for leg, state in zip(legs, health):
+        for leg, state in zip(legs, health, strict=True):
             if state == 'a':
                 leg.data = dict(source.data)
         device.health = health
@@ -284,7 +284,7 @@ class FakeHost:
         metadata = self._metadata(device)
         events = 1 + max([meta.superblock['events'] for meta in metadata
                           if meta.superblock] or [0])
-        for meta, health in zip(metadata, device.health):
+        for meta, health in zip(metadata, device.health, strict=True):
             if health != 'D':
                 meta.superblock = {'events': events,
                                    'complete': health == 'A'}
@@ -422,7 +422,7 @@ class FakeHost:
             if ' raid ' in target.table:
                 target = next(
                     leg for leg, health in zip(self._legs(target),
-                                               target.health)
+                                               target.health, strict=True)
                     if health == 'A' and leg.group.state == OK)
             else:
                 target = self._target(self._paths(target.table)[0])

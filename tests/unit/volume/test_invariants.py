@@ -14,11 +14,9 @@
 
 from cinder import exception
 
-from cinder_promote.volume import copies
-from cinder_promote.volume import targets
-from tests.unit.volume import base
-from tests.unit.volume import fake_host
-from tests.unit.volume.base import A, A_TO_B, B, B_TO_C, C
+from cinder_promote.volume import copies, targets
+from tests.unit.volume import base, fake_host
+from tests.unit.volume.base import A_TO_B, B_TO_C, A, B, C
 
 
 class TestStaleCopies(base.TestCase):
@@ -364,7 +362,7 @@ class TestKilled(base.TestCase):
             volume.save()
             self.start().delete_volume(volume)
             self.assertEqual({}, self.host.devices)
-            for name, group in self.host.groups.items():
+            for group in self.host.groups.values():
                 self.assertNotIn(volume.name, group.volumes)
 
         self._killed_everywhere(

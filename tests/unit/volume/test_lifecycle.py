@@ -15,7 +15,7 @@
 from cinder import exception
 
 from tests.unit.volume import base
-from tests.unit.volume.base import A, A_TO_B, B, B_TO_C, C
+from tests.unit.volume.base import A_TO_B, B_TO_C, A, B, C
 
 
 class TestLifecycle(base.TestCase):
