@@ -28,6 +28,7 @@ from cinder_promote.volume import results
 SECTOR = 512
 #: Sectors that one bit of the write-intent bitmap stands for.
 REGION_SECTORS = 1024
+QUERY_ATTEMPTS = 3
 
 
 class Legs(enum.Enum):
@@ -203,9 +204,14 @@ class DeviceMapper:
 
         :raises CommandFailed: dmsetup failed or was given up
         """
-        info, table, status = dmsetup.query(self._timeout)
-        if info[1].startswith('No devices found'):
-            return {}
+        for __ in range(QUERY_ATTEMPTS):
+            info, table, status = dmsetup.query(self._timeout)
+            if info[1].startswith('No devices found'):
+                return {}
+            # A device of somebody else that goes away meanwhile is an error
+            # to dmsetup.
+            if 0 == info[0] == table[0] == status[0]:
+                break
         return parse(results.output(info, 'dmsetup info'),
                      results.output(table, 'dmsetup table'),
                      results.output(status, 'dmsetup status'))

@@ -87,6 +87,7 @@ class FakeHost:
         self.crash_before = None
         self.inflight = False
         self.meanwhile = None
+        self.vanishing = 0
 
     # Commands
 
@@ -310,6 +311,9 @@ class FakeHost:
 
     def dm_status(self, words, disks):
         lines = []
+        if self.vanishing:
+            self.vanishing -= 1
+            raise KeyError('Device does not exist.')
         for device in self.devices.values():
             if ' raid ' in device.table:
                 total = int(device.table.split()[1])

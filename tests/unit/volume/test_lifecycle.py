@@ -232,6 +232,13 @@ class TestLifecycle(base.TestCase):
             pool['replication_enabled'], pool['replication_volumes_in_sync'],
             pool['replication_sync_percent']))
 
+    def test_devices_of_others_that_go_away(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.host.vanishing = 2
+        driver.delete_volume(volume)
+        self.assertEqual({}, self.host.devices)
+
     def test_deleted_while_a_disk_was_away(self):
         driver = self.start()
         volume = self.create(driver)
