@@ -55,6 +55,8 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
         super().__init__(*args, **kwargs)
         self.configuration.append_config_values(options.volume_opts)
         self._section = self.configuration.config_group
+        # What the section says; the option itself follows a fail-over.
+        self._primary = self.configuration.volume_group
         self._targets = []
         self._active = None
         self._held = False
@@ -82,7 +84,7 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
                 'lvm_mirrors', self._section,
                 'it can not be used together with replication')
         self._targets = targets.parse(
-            self._section, self.configuration.volume_group,
+            self._section, self._primary,
             self.configuration.safe_get('replication_device'))
         service = records.get_service(self.host)
         active_id = service.active_backend_id if service else None
@@ -111,7 +113,7 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
         :raises InvalidConfiguration: a volume group does not exist
         :raises StaleCopy: the section points at an old copy of a volume
         """
-        primary = self.configuration.volume_group
+        primary = self._primary
         found = self._groups.scan()
         serving = self._active.volume_group if self._active else primary
         self._check_groups(found, primary, serving)
@@ -270,18 +272,28 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
                 'replication_driver_data': record.current.to_driver_data()}
 
     def delete_volume(self, volume):
-        """Delete a volume with all its copies."""
+        """Delete a volume with all its copies.
+
+        One that is not replicated can be deleted also when its volume group
+        is lost.
+        """
         if not self._is_replicated(volume):
             if self._active or self._primary_lost:
-                raise exception.VolumeBackendAPIException(
-                    data='volume %s is not replicated and its volume group '
-                    'is not in use while the backend is failed over or lost'
-                    % volume.name)
+                return self._delete_lost_volume(volume)
             return super().delete_volume(volume)
         if self.configuration.lvm_type != 'thin':
             self._clear_volume(volume)
         self._replication.delete(volume.name)
         return None
+
+    def _delete_lost_volume(self, volume):
+        """Delete a volume that stayed behind in the primary's group."""
+        found = self._groups.scan()
+        if self._primary in found:
+            self._groups.remove_copy(found, self._primary, volume.name)
+        else:
+            LOG.warning('Volume %s is lost with volume group %s.',
+                        volume.name, self._primary)
 
     def local_path(self, volume, vg=None):
         """The path of a volume's device on this host."""

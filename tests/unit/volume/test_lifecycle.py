@@ -37,6 +37,31 @@ class TestLifecycle(base.TestCase):
         driver.delete_volume(volume)
         self.assertNotIn(volume.name, self.host.groups[A].volumes)
 
+    def test_delete_plain_when_its_disk_is_lost(self):
+        driver = self.start()
+        volume = self.create(driver, replicated=False)
+        self.host.fail(A)
+        self.fail_over(driver, 'lvm-b')
+        driver.delete_volume(volume)
+        self.assertIn(volume.name, self.host.groups[A].volumes)
+
+    def test_delete_plain_that_stayed_behind(self):
+        driver = self.start()
+        volume = self.create(driver, replicated=False)
+        self.fail_over(driver, 'lvm-b')
+        driver.delete_volume(volume)
+        self.assertNotIn(volume.name, self.host.groups[A].volumes)
+
+    def test_second_attempt_to_start_while_failed_over(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.host.write(self.front(volume), 'x', 1)
+        self.fail_over(driver, 'lvm-b', volume)
+        driver = self.start()
+        driver.do_setup(self.context)
+        driver.check_for_setup_error()
+        self.assertEqual({'x': 1}, self.host.read(self.front(volume)))
+
     def test_create_thick_is_in_sync_once_copied(self):
         driver = self.start(lvm_type='default')
         volume = self.create(driver)
