@@ -93,6 +93,11 @@ def host_tag(host):
     return TAG_PREFIX + 'host=' + _encode(host)
 
 
+def is_copy(tags):
+    """Whether a logical volume belongs to a replicated volume."""
+    return any(tag.startswith(TAG_PREFIX) for tag in tags)
+
+
 def generation_tag(generation):
     """The tag that holds a copy's generation."""
     return '%sgeneration=%d' % (TAG_PREFIX, generation)

@@ -18,6 +18,7 @@ from cinder.brick.local_dev import lvm
 from os_brick import executor
 from oslo_utils import units
 
+from cinder_promote.volume import copies
 from cinder_promote.volume import groups as groups_module
 
 
@@ -76,8 +77,13 @@ class GroupView(lvm.LVM):
             volume.size for volume in volumes.values()) / units.Gi
 
     def get_volumes(self, lv_name=None):
-        """The logical volumes, or the one of a name, sizes in GiB."""
+        """The logical volumes, or the one of a name, sizes in GiB.
+
+        Copies of replicated volumes are not among them: Cinder's driver is
+        not to delete, rename or offer one leg of a mirror.
+        """
         return [{'vg': self.vg_name, 'name': volume.name,
                  'size': '%.2f' % (volume.size / units.Gi)}
                 for volume in self._volumes()[1].values()
-                if lv_name in (None, volume.name)]
+                if lv_name in (None, volume.name) and
+                not copies.is_copy(volume.tags)]

@@ -258,6 +258,7 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
         self._stats.update(state)
         for pool in self._stats['pools']:
             pool.update(state)
+            pool['total_volumes'] += volumes
             if self._primary_lost:
                 pool['backend_state'] = 'down'
 

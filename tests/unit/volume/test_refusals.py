@@ -14,7 +14,7 @@
 
 import copy
 
-from cinder import objects
+from cinder import exception, objects
 
 from cinder_promote.volume import refusals
 from tests.unit.volume import base
@@ -72,6 +72,19 @@ class TestRefusals(base.TestCase):
     def test_manage(self):
         self._refused('manage_existing', self.new_volume(),
                       {'source-name': self.plain.name})
+
+    def test_manage_a_copy(self):
+        for name in (self.volume.name, self.volume.name + '.meta'):
+            self.assertRaises(
+                exception.ManageExistingInvalidReference,
+                self.driver.manage_existing_get_size,
+                self.new_volume(replicated=False), {'source-name': name})
+
+    def test_copies_are_not_offered(self):
+        self.assertNotIn(self.volume.name, [
+            volume['name'] for volume in self.driver.vg.get_volumes()])
+        self.assertIn(self.plain.name, [
+            volume['name'] for volume in self.driver.vg.get_volumes()])
 
     def test_manage_snapshot(self):
         self._refused('manage_existing_snapshot',
