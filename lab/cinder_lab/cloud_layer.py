@@ -45,6 +45,7 @@ FOLDERS = {
     "var/lib/cinder/conversion": "cinder",
     "var/lib/cinder/locks": "cinder",
     "var/lib/cinder/volumes": "cinder",
+    "var/lib/tempest/all": "root",
     "var/lib/tempest/locks": "root",
     "etc/keystone/fernet-keys": "keystone",
     "etc/keystone/credential-keys": "keystone",
@@ -72,8 +73,6 @@ DISABLED = (
     "dpkg-db-backup.timer",
     "e2scrub_all.timer",
     "e2scrub_reap",
-    "getty-static",
-    "getty@tty1",
     "iscsid",
     "lvm2-monitor",
     "open-iscsi",
@@ -81,6 +80,21 @@ DISABLED = (
     "systemd-pstore",
     "uwsgi",
 )
+
+MASKED = (
+    "dev-hugepages.mount",
+    "dev-mqueue.mount",
+    "getty-static.service",
+    "getty@.service",
+    "proc-sys-fs-binfmt_misc.automount",
+    "sys-fs-fuse-connections.mount",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+    "systemd-binfmt.service",
+    "systemd-update-utmp.service",
+    "systemd-update-utmp-runlevel.service",
+)
+"""Units that others would start; under TCG each costs seconds."""
 
 _SOURCES = (
     "guest",
@@ -166,6 +180,7 @@ class _Builder:
         self._private("root/.config", "root")
         self._chroot.run("systemctl", "enable", *ENABLED)
         self._chroot.run("systemctl", "disable", *DISABLED)
+        self._chroot.run("systemctl", "mask", *MASKED)
         self._chroot.run("systemctl", "set-default", "multi-user.target")
 
     def _service_files(self) -> None:

@@ -12,7 +12,7 @@
 
 """Run commands: output to a log, progress to the console."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import os
 import pathlib
 import subprocess
@@ -65,7 +65,7 @@ def run(
             )
         except OSError as error:
             raise errors.LabError(f"{argv[0]}: {error.strerror}") from error
-        with _Progress(console, name or argv[0], log):
+        with Progress(console, lambda: _last_line(name or argv[0], log)):
             try:
                 status = process.wait()
             except BaseException:
@@ -101,20 +101,25 @@ def output_of(
     return done.stdout
 
 
-class _Progress:
-    """Tells the last line of a log every PROGRESS_INTERVAL seconds."""
+class Progress:
+    """Tells how a long step is getting on, while a with block lasts.
+
+    :param console: where it is told; None tells nothing.
+    :param tell: what to say, asked every interval; nothing if empty.
+    :param interval: in seconds.
+    """
 
     def __init__(
         self,
         console: console_module.Console | None,
-        name: str,
-        log: pathlib.Path,
+        tell: Callable[[], str],
+        interval: float = PROGRESS_INTERVAL,
     ) -> None:
         self._console = console
-        self._name = name
-        self._log = log
+        self._tell = tell
+        self._interval = interval
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._tell, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> None:
         if self._console is not None:
@@ -125,9 +130,14 @@ class _Progress:
         if self._thread.is_alive():
             self._thread.join()
 
-    def _tell(self) -> None:
+    def _run(self) -> None:
         assert self._console is not None
-        while not self._done.wait(PROGRESS_INTERVAL):
-            lines = errors.last_lines(self._log, 1)
-            if lines:
-                self._console.say(f"  {self._name}: {lines[0][:100]}")
+        while not self._done.wait(self._interval):
+            text = self._tell()
+            if text:
+                self._console.say(f"  {text}")
+
+
+def _last_line(name: str, log: pathlib.Path) -> str:
+    lines = errors.last_lines(log, 1)
+    return f"{name}: {lines[0][:100]}" if lines else ""

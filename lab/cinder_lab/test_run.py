@@ -18,22 +18,35 @@ import pathlib
 import shlex
 import subprocess
 import tarfile
+import time
 
-from cinder_lab import chroot, errors
+from cinder_lab import chroot, commands, errors
 from cinder_lab import console as console_module
 from cinder_lab import guest as guest_module
 
-DEFAULT_ARGUMENTS = ("--regex", "cinder_promote")
+PROJECT = "cinder_promote"
+
+DEFAULT_ARGUMENTS = ("--regex", PROJECT)
+
+FOLDER = "/var/lib/tempest"
+"""In the guest: where this project's tests run; all tests run in `all`."""
 
 REPORT = "report.txt"
+
+_QUIET_SECONDS = 60
 
 
 def command(arguments: Sequence[str]) -> str:
     """Return the guest's shell command that runs Tempest.
 
+    Where the arguments are about this project, as they are by default, only
+    its tests are looked for; otherwise all that Tempest can find.
+
     :param arguments: for `tempest run`; none means all tests of this
         project.
     """
+    chosen = list(arguments or DEFAULT_ARGUMENTS)
+    ours = any(PROJECT in argument for argument in chosen)
     words = [
         "env",
         "PYTHONUNBUFFERED=1",
@@ -42,9 +55,10 @@ def command(arguments: Sequence[str]) -> str:
         "--config-file",
         "/etc/tempest/tempest.conf",
         "--serial",
-        *(arguments or DEFAULT_ARGUMENTS),
+        *chosen,
     ]
-    return f"cd /var/lib/tempest && exec {shlex.join(words)}"
+    folder = FOLDER if ours else f"{FOLDER}/all"
+    return f"cd {folder} && exec {shlex.join(words)}"
 
 
 def run(
@@ -69,13 +83,16 @@ def run(
             errors="replace",
         )
         assert process.stdout is not None
+        quiet = _Quiet()
         try:
-            for line in process.stdout:
-                report.write(line)
-                report.flush()
-                if line.strip():
-                    console.say(line.rstrip())
-            status = process.wait()
+            with commands.Progress(console, quiet.tell):
+                for line in process.stdout:
+                    report.write(line)
+                    report.flush()
+                    if line.strip():
+                        quiet.heard(line)
+                        console.say(line.rstrip())
+                status = process.wait()
         except BaseException:
             process.terminate()
             process.wait()
@@ -104,4 +121,30 @@ def collect(guest: guest_module.Guest, results: pathlib.Path) -> None:
             f"{process.stderr.decode(errors='replace').strip()}"
         )
     with tarfile.open(fileobj=io.BytesIO(process.stdout)) as archive:
-        archive.extractall(results, filter="data")
+        for entry in archive:
+            content = archive.extractfile(entry)
+            if content is not None:
+                name = pathlib.PurePath(entry.name).name
+                (results / name).write_bytes(content.read())
+
+
+class _Quiet:
+    """Says how long nothing has been heard of a test run."""
+
+    def __init__(self) -> None:
+        self._finished = 0
+        self._last = self._told = time.monotonic()
+
+    def heard(self, line: str) -> None:
+        """Take note of a line of the report."""
+        self._last = self._told = time.monotonic()
+        self._finished += " ... " in line
+
+    def tell(self) -> str:
+        """Return a line once a minute without any other, else nothing."""
+        now = time.monotonic()
+        if now - self._told < _QUIET_SECONDS:
+            return ""
+        self._told = now
+        waited = console_module.duration(now - self._last)
+        return f"{self._finished} tests done, the next runs since {waited}"

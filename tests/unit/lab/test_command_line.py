@@ -96,6 +96,12 @@ class TempestCommandTestCase(base.LabTestCase):
             test_run.command([]).endswith("--regex cinder_promote")
         )
 
+    def test_only_our_tests_are_looked_for_when_asked_for_ours(self):
+        ours = test_run.command(["--regex", "cinder_promote.*scenario"])
+        self.assertTrue(ours.startswith("cd /var/lib/tempest && "))
+        others = test_run.command(["--regex", "tempest.api.volume"])
+        self.assertTrue(others.startswith("cd /var/lib/tempest/all && "))
+
     def test_arguments_survive_the_shell(self):
         self.assertTrue(
             test_run.command(["--regex", "a|b $(x)"]).endswith(
