@@ -90,7 +90,7 @@ def command(target: pathlib.Path, debs: pathlib.Path) -> list[str]:
         debian.SUITE,
         str(target),
     ]
-    return argv + (debian.mirrors() or ["-"])
+    return argv + debian.mirrors()
 
 
 def build(

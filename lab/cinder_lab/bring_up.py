@@ -18,7 +18,7 @@ import hashlib
 import pathlib
 import time
 
-from cinder_lab import cloud_layer, errors, keys, rest
+from cinder_lab import cloud_layer, commands, errors, keys, rest
 from cinder_lab import console as console_module
 from cinder_lab import guest as guest_module
 from cinder_lab import machine as machine_module
@@ -100,9 +100,10 @@ class Cloud:
 
         :raises LabError: if one of them fails.
         """
-        self._guest.wait(BOOT_TIMEOUT)
-        self._guest.set_clock()
-        self._start(INFRASTRUCTURE)
+        with commands.Progress(self._console, self._machine.last_words):
+            self._guest.wait(BOOT_TIMEOUT)
+            self._guest.set_clock()
+            self._start(INFRASTRUCTURE)
 
     def upload_image(self) -> None:
         """Give Glance the image that Tempest uses.
@@ -135,7 +136,13 @@ class Cloud:
 
         :raises LabError: if one of them does not start.
         """
-        with self._journal_of(*CINDER), archive.open("rb") as content:
+        with (
+            self._journal_of(*CINDER),
+            commands.Progress(
+                self._console, lambda: f"starting {', '.join(CINDER)}"
+            ),
+            archive.open("rb") as content,
+        ):
             self._guest.run(
                 "/usr/local/sbin/lab-deploy", content, SERVICES_TIMEOUT
             )

@@ -14,6 +14,7 @@
 
 import argparse
 from collections.abc import Sequence
+import signal
 import sys
 
 from cinder_lab import building, errors, lock, pinning, verbs
@@ -81,6 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     arguments = parse(sys.argv[1:] if argv is None else argv)
     lab = verbs.Lab(paths_module.Paths())
+    # who asks us to end shall find the machine stopped and results copied
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if arguments.verb in _UNLOCKED:
             return _run(lab, arguments)

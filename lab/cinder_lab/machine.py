@@ -17,6 +17,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -42,8 +43,11 @@ KERNEL_ARGUMENTS = (
     "random.trust_cpu=on",
     "audit=0",
     "quiet",
-    "systemd.show_status=0",
+    "systemd.show_status=1",
 )
+
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f]")
 
 
 class Machine:
@@ -223,6 +227,12 @@ class Machine:
                 time.sleep(0.05)
         self._forget_process()
         return True
+
+    def last_words(self) -> str:
+        """Return the last line on the machine's console, without colours."""
+        lines = errors.last_lines(self.console_log, 5)
+        plain = [_ESCAPES.sub("", line).strip() for line in lines]
+        return next((line for line in reversed(plain) if line), "")
 
     def peak_memory(self) -> int:
         """Return the most memory the process has held, in bytes."""

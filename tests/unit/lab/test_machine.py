@@ -72,6 +72,14 @@ class CommandTestCase(MachineTestCase):
         self.assertIn("kvm", self.command("kvm"))
         self.assertNotIn("kvm", self.command("tcg"))
 
+    def test_the_clock_is_read_inside_the_guest_under_tcg_only(self):
+        self.assertIn("clocksource=tsc", " ".join(self.command("tcg")))
+        self.assertNotIn("clocksource=tsc", " ".join(self.command("kvm")))
+
+    def test_last_words_on_the_console(self):
+        self.write("console.log", "one\n\x1b[0;32m  OK  \x1b[0m two\r\n\n")
+        self.assertEqual("OK   two", self.machine.last_words())
+
     def test_boots_unless_told_to_go_on(self):
         self.assertNotIn("-loadvm", self.command())
         self.assertEqual(
