@@ -27,7 +27,7 @@ NAME = re.compile(r'[A-Za-z0-9+_.][A-Za-z0-9+_.-]*\Z')
 #: For each kind of object in a full report, what is asked of it.
 COLUMNS = {'vg': 'vg_name,vg_size,vg_free,vg_tags',
            'pv': 'pv_name',
-           'lv': 'lv_name,lv_size,lv_tags,lv_active,data_percent',
+           'lv': 'lv_name,lv_size,lv_tags,data_percent',
            'pvseg': 'pvseg_start',
            'seg': 'seg_start'}
 

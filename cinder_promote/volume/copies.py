@@ -46,7 +46,6 @@ class Copy:
     volume_group: str
     name: str
     size: int
-    host: str
     generation: int
 
 

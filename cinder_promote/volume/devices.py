@@ -128,14 +128,18 @@ def _copy_path(volume_group, name):
     return '/dev/%s/%s' % (volume_group, name)
 
 
-def linear_table(size, path):
-    """Table of a front over one device, of a size in bytes."""
+def _linear_table(size, path):
     return '0 %d linear %s 0' % (size // SECTOR, path)
 
 
-def copy_table(size, volume_group, volume_name):
-    """Table of a front over one copy."""
-    return linear_table(size, _copy_path(volume_group, volume_name))
+def front_over_copy(size, volume_group, volume_name):
+    """Table of a front over one copy, of a size in bytes."""
+    return _linear_table(size, _copy_path(volume_group, volume_name))
+
+
+def front_over_mirror(size, mirror):
+    """Table of a front over a mirror, of a size in bytes."""
+    return _linear_table(size, '/dev/mapper/' + mirror)
 
 
 def mirror_table(size, volume_name, volume_groups, legs):
@@ -267,5 +271,5 @@ class DeviceMapper:
         results.output(
             dmsetup.insert_mirror(
                 front, mirror, table,
-                linear_table(size, '/dev/mapper/' + mirror), self._timeout),
+                front_over_mirror(size, mirror), self._timeout),
             'putting mirror %s beneath %s' % (mirror, front))

@@ -41,7 +41,6 @@ class LogicalVolume:
     name: str
     size: int
     tags: frozenset
-    active: bool
     data_percent: float
 
 
@@ -73,7 +72,7 @@ def parse(text):
         for row in report['vg']:
             volumes = [LogicalVolume(
                 volume['lv_name'], int(volume['lv_size']),
-                _tags(volume['lv_tags']), volume['lv_active'] == 'active',
+                _tags(volume['lv_tags']),
                 float(volume['data_percent'] or 0))
                 for volume in report['lv']]
             groups[row['vg_name']] = VolumeGroup(
@@ -190,7 +189,7 @@ class VolumeGroups:
             volume = group.volumes.get(volume_name)
             if volume and self._host_tag in volume.tags:
                 found[group.name] = copies.Copy(
-                    group.name, volume_name, volume.size, self._host_tag,
+                    group.name, volume_name, volume.size,
                     copies.generation_of(volume.tags))
         return found
 

@@ -119,12 +119,12 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
         self._check_groups(found, primary, serving)
         self.configuration.lvm_type = self._lvm_type(found.get(serving))
         self._groups.use_thin(self.configuration.lvm_type == 'thin')
-        if not self._primary_lost:
-            self._replication.start(
-                serving, [target.volume_group for target in self._targets],
-                protecting=self._protecting, failed_over=bool(self._active))
+        copies_in = [target.volume_group for target in self._targets]
+        if self._primary_lost:
+            self._replication.start_without_primary(primary, copies_in)
         else:
-            self._replication.start_without_primary(primary)
+            self._replication.start(serving, copies_in, self._protecting,
+                                    failed_over=bool(self._active))
         self._serve_from(serving)
         self._prepare_groups(found, serving)
         if self._look is None:
@@ -231,8 +231,7 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
             self._held = False
             self._prepare_groups(self._groups.scan(),
                                  self.configuration.volume_group)
-            self._replication.protect(
-                [target.volume_group for target in self._targets])
+            self._replication.protect()
 
     def _replication_look(self):
         try:

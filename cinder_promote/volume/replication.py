@@ -59,11 +59,7 @@ class Replication:
         :raises StaleCopy: it has not the current copy of some volume
         """
         with self._lock:
-            self._volume_group = volume_group
-            self._targets = list(targets)
-            self._protecting = protecting
-            self._failed_over = failed_over
-            self._records = records.of_backend(self._host)
+            self._configure(volume_group, targets, protecting, failed_over)
             groups = self._groups.scan()
             generations = self._check_copies(groups, failed_over)
             self._sweep(groups)
@@ -72,17 +68,21 @@ class Replication:
                     self._start_volume(self._records[name], generation,
                                        groups)
 
-    def start_without_primary(self, volume_group):
+    def start_without_primary(self, volume_group, targets):
         """Know the volumes of a lost volume group, for a fail-over.
 
         Their devices are left as they are: the targets may be serving them.
         """
         with self._lock:
-            self._volume_group = volume_group
-            self._targets = []
-            self._protecting = False
-            self._failed_over = False
-            self._records = records.of_backend(self._host)
+            self._configure(volume_group, targets, protecting=False,
+                            failed_over=False)
+
+    def _configure(self, volume_group, targets, protecting, failed_over):
+        self._volume_group = volume_group
+        self._targets = list(targets)
+        self._protecting = protecting
+        self._failed_over = failed_over
+        self._records = records.of_backend(self._host)
 
     def _check_copies(self, groups, failed_over):
         """The generations of the volumes that can be served, by name."""
@@ -179,12 +179,12 @@ class Replication:
             self._mapper.create(mirror, devices.mirror_table(
                 size, name, legs, devices.Legs.KNOWN))
             self._mapper.repair(mirror)
-            table = devices.linear_table(size, '/dev/mapper/' + mirror)
+            table = devices.front_over_mirror(size, mirror)
             self._note(record, generation, Status.ENABLED)
         else:
             generation = self._raise(
                 groups, {name: generation}, [self._volume_group])[name]
-            table = devices.copy_table(size, self._volume_group, name)
+            table = devices.front_over_copy(size, self._volume_group, name)
             self._settle(record, generation)
         self._mapper.create(devices.front_name(name), table)
 
@@ -208,7 +208,7 @@ class Replication:
                 self._groups.create_copy(
                     group, record.name, record.size,
                     1 if complete else copies.INCOMPLETE)
-            table = devices.copy_table(record.size, self._volume_group,
+            table = devices.front_over_copy(record.size, self._volume_group,
                                        record.name)
             if len(legs) > 1:
                 mirror = devices.mirror_name(record.name, 1)
@@ -216,8 +216,7 @@ class Replication:
                     record.size, record.name, legs,
                     devices.Legs.EQUAL if equal
                     else devices.Legs.FIRST_IS_RIGHT))
-                table = devices.linear_table(record.size,
-                                             '/dev/mapper/' + mirror)
+                table = devices.front_over_mirror(record.size, mirror)
                 record.status = (Status.ENABLED if equal
                                  else Status.ENABLING)
             self._mapper.create(devices.front_name(record.name), table)
@@ -326,7 +325,7 @@ class Replication:
         name = record.name
         size = groups[self._volume_group].volumes[name].size
         front = devices.front_name(name)
-        table = devices.copy_table(size, self._volume_group, name)
+        table = devices.front_over_copy(size, self._volume_group, name)
         if front in present:
             self._mapper.replace_table(front, table)
         else:
@@ -348,10 +347,9 @@ class Replication:
 
     # Protection
 
-    def protect(self, targets):
-        """From now on replicate every volume to some volume groups."""
+    def protect(self):
+        """From now on replicate every volume to the targets."""
         with self._lock:
-            self._targets = list(targets)
             self._protecting = True
 
     def look(self):
@@ -530,7 +528,7 @@ class Replication:
         self._settle(record, raised[name])
         self._mapper.replace_table(
             devices.front_name(name),
-            devices.copy_table(
+            devices.front_over_copy(
                 groups[self._volume_group].volumes[name].size,
                 self._volume_group, name))
         self._remove_mirrors(name, self._mapper.devices())

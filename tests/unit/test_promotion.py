@@ -79,26 +79,8 @@ MAY_NOT_ENABLE = (
 )
 
 
-class _HostTestCase(base.TestCase):
-
-    def setUp(self):
-        super().setUp()
-        self.add_bystanders()
-        self.service = self.database.add_service(self.HOST)
-
-    def in_state(self, values):
-        self.database.update('services', self.service, **values)
-        return self.database.services()
-
-    def assert_only(self, changes, before):
-        """The service's row has the changes and nothing else did change."""
-        self.assert_rows(
-            {**before, self.service: {**before[self.service], **changes}},
-            self.database.services())
-
-
 @ddt.ddt
-class HostTestCase(_HostTestCase):
+class HostTestCase(base.OneService, base.TestCase):
     """One service that is in no cluster."""
 
     @ddt.data(*MAY_RESET)
@@ -213,7 +195,7 @@ class HostTestCase(_HostTestCase):
 
 
 @ddt.ddt
-class RaceTestCase(_HostTestCase):
+class RaceTestCase(base.OneService, base.TestCase):
     """Somebody else changes the row between our reading and writing it."""
 
     def meanwhile(self, table='services', **values):

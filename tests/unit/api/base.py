@@ -256,6 +256,26 @@ class TestCase(testtools.TestCase):
                                      f'{column} of row {row_id}, {name}')
 
 
+class OneService:
+    """A mixin for tests of one service among bystanders."""
+
+    def setUp(self):
+        super().setUp()
+        self.add_bystanders()
+        self.service = self.database.add_service(self.HOST)
+
+    def in_state(self, values):
+        """Change the service's row; all service rows after that."""
+        self.database.update('services', self.service, **values)
+        return self.database.services()
+
+    def assert_only(self, changes, before):
+        """The service's row has the changes and nothing else did change."""
+        self.assert_rows(
+            {**before, self.service: {**before[self.service], **changes}},
+            self.database.services())
+
+
 class ApiTestCase(TestCase):
     """Sends requests through the keystone pipeline of api-paste.ini."""
 

@@ -34,7 +34,7 @@ NO_CLUSTERS = '3.25'
 NOT_TOLD = 'the volume services could not be told'
 
 
-class _PromoteTestCase(base.ApiTestCase):
+class _PromoteTestCase(base.OneService, base.ApiTestCase):
     """A service that may be reset, or one that may be enabled."""
 
     STATES = {RESET: base.FAILED_OVER, ENABLE: base.PROMOTED}
@@ -44,8 +44,6 @@ class _PromoteTestCase(base.ApiTestCase):
 
     def setUp(self):
         super().setUp()
-        self.add_bystanders()
-        self.service = self.database.add_service(self.HOST)
         self.publish = self.patch_rpc('publish_service_capabilities')
 
     def patch_rpc(self, method, **kwargs):
@@ -55,16 +53,6 @@ class _PromoteTestCase(base.ApiTestCase):
     def ready_for(self, action, **values):
         """Put the service where the action is allowed; all service rows."""
         return self.in_state({**self.STATES[action], **values})
-
-    def in_state(self, values):
-        self.database.update('services', self.service, **values)
-        return self.database.services()
-
-    def assert_only(self, changes, before):
-        """The service's row has the changes and nothing else did change."""
-        self.assert_rows(
-            {**before, self.service: {**before[self.service], **changes}},
-            self.database.services())
 
     def assert_done(self, action, response, before):
         self.assertEqual(self.STATUS[action], response.status_int,

@@ -168,7 +168,7 @@ class FakeHost:
             'pv': [{'pv_name': group.disk}],
             'lv': [{'lv_name': volume.name, 'lv_size': str(volume.size),
                     'lv_tags': ','.join(sorted(volume.tags)),
-                    'lv_active': 'active', 'data_percent': ''}
+                    'data_percent': ''}
                    for volume in group.volumes.values()]}
             for group in self.groups.values()
             if group.state == OK and group.disk in disks]})
