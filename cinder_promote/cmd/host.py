@@ -100,10 +100,9 @@ def _parser(by_ssh: bool) -> argparse.ArgumentParser:
         "what each backend's section points at, the volume service's state "
         "and whether undo can do something",
     )
-    shown.add_argument("backend", nargs="?", metavar="BACKEND")
-    verb(
+    stopped = verb(
         "stop",
-        lambda options, given: verbs.stop(options),
+        lambda options, given: verbs.stop(options, given.backend),
         "stop the volume service and wait until it is gone",
     )
     _add_re_point(
@@ -113,9 +112,9 @@ def _parser(by_ssh: bool) -> argparse.ArgumentParser:
             "make a replication target a section's primary",
         )
     )
-    verb(
+    started = verb(
         "start",
-        lambda options, given: verbs.start(options),
+        lambda options, given: verbs.start(options, given.backend),
         "start the volume service and wait until it runs",
     )
     undone = verb(
@@ -123,7 +122,8 @@ def _parser(by_ssh: bool) -> argparse.ArgumentParser:
         lambda options, given: verbs.undo(options, given.backend),
         "put back the cinder.conf of before the last re-point",
     )
-    undone.add_argument("backend", nargs="?", metavar="BACKEND")
+    for parser_of_verb in (shown, stopped, started, undone):
+        parser_of_verb.add_argument("backend", nargs="?", metavar="BACKEND")
     if not by_ssh:
         add.add_parser(
             "ssh",

@@ -17,9 +17,10 @@ is refused: an inherited or interpolated value, an option given twice, a
 section that a second file defines as well.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 import dataclasses
 import re
+from typing import Any
 
 from oslo_config import types
 
@@ -35,22 +36,52 @@ _BACKEND_ID = re.compile(r"[^\s,:$\"'#;]+\Z")
 class Target:
     """A replication target.
 
-    ``text`` is the option's value as written. It may hold credentials, so it
-    goes into cinder.conf and nowhere else.
+    ``volume_group`` is empty for a driver other than the replicated LVM
+    driver. ``text`` is the option's value as written. It may hold
+    credentials, so it goes into cinder.conf and nowhere else.
     """
 
     backend_id: str
     volume_group: str
     text: str = dataclasses.field(repr=False, compare=False)
 
-    def describe(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str | None]:
         return {
             "backend_id": self.backend_id,
-            "volume_group": self.volume_group,
+            "volume_group": self.volume_group or None,
         }
 
     def __str__(self) -> str:
+        if not self.volume_group:
+            return self.backend_id
         return f"{self.backend_id} ({self.volume_group})"
+
+
+@dataclasses.dataclass(frozen=True)
+class Pointing:
+    """What a section points at.
+
+    ``volume_group`` is empty for a driver other than the replicated LVM
+    driver.
+    """
+
+    volume_group: str
+    targets: Sequence[Target]
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "volume_group": self.volume_group or None,
+            "replication_devices": [
+                target.describe() for target in self.targets
+            ],
+        }
+
+    def __str__(self) -> str:
+        listed = ", ".join(map(str, self.targets))
+        how = f"replicated to {listed}" if listed else "not replicated"
+        if not self.volume_group:
+            return how
+        return f"volume group {self.volume_group}, {how}"
 
 
 def parse_target(text: str, where: str) -> Target:
@@ -61,16 +92,8 @@ def parse_target(text: str, where: str) -> Target:
     """
     if "\n" in text:
         raise errors.HostError(f"{where} spans several lines.")
-    try:
-        keys = types.Dict()(text)
-    except ValueError:
-        raise errors.HostError(
-            f"{where} is not a list of key:value pairs."
-        ) from None
-    backend_id = keys.get("backend_id", "")
-    if not backend_id:
-        raise errors.HostError(f"{where} has no backend_id.")
-    check_backend_id(backend_id, f"The backend_id in {where}")
+    keys = _parse_keys(text, where)
+    backend_id = keys["backend_id"]
     volume_group = keys.get("volume_group", "")
     if not volume_group:
         raise errors.HostError(
@@ -82,6 +105,29 @@ def parse_target(text: str, where: str) -> Target:
             f"{where} has a '$', whose meaning is not followed here."
         )
     return Target(backend_id, volume_group, text)
+
+
+def parse_any_target(text: str, where: str) -> Target:
+    """Read one value of replication_device, whatever the driver.
+
+    :param where: what to call the value in an error
+    :raises HostError: it has no backend_id
+    """
+    return Target(_parse_keys(text, where)["backend_id"], "", text)
+
+
+def _parse_keys(text: str, where: str) -> dict[str, str]:
+    try:
+        keys = types.Dict()(text)
+    except ValueError:
+        raise errors.HostError(
+            f"{where} is not a list of key:value pairs."
+        ) from None
+    backend_id = keys.get("backend_id", "")
+    if not backend_id:
+        raise errors.HostError(f"{where} has no backend_id.")
+    check_backend_id(backend_id, f"The backend_id in {where}")
+    return keys
 
 
 def check_backend_id(backend_id: str, where: str) -> None:
@@ -200,10 +246,30 @@ class Backends:
         :raises HostError: a target is not understood, or contradicts another
             one or the section's volume group
         """
+        where = self._where_targets(backend)
+        found = self._parse_targets(backend, parse_target)
+        check_targets(found, self.volume_group(backend), where)
+        return found
+
+    def any_targets(self, backend: str) -> list[Target]:
+        """Return what a section of any driver replicates to.
+
+        :raises HostError: a target has no backend_id, or that of another one
+        """
+        where = self._where_targets(backend)
+        found = self._parse_targets(backend, parse_any_target)
+        check_ids([target.backend_id for target in found], where)
+        return found
+
+    def _where_targets(self, backend: str) -> str:
+        return f"replication_device of [{backend}] in {self.name}"
+
+    def _parse_targets(
+        self, backend: str, parse: Callable[[str, str], Target]
+    ) -> list[Target]:
         self._require_section(backend)
-        where = f"replication_device of [{backend}] in {self.name}"
         found = [
-            parse_target(option.value, where)
+            parse(option.value, self._where_targets(backend))
             for option in self._conf.options(backend, "replication_device")
         ]
         if not found and self.shared_targets():
@@ -212,7 +278,6 @@ class Backends:
                 f"but inherits it from [{SHARED_SECTION}]; set it in "
                 f"[{backend}]."
             )
-        check_targets(found, self.volume_group(backend), where)
         return found
 
     def enabled_on(self, volume_group: str, but: str) -> list[str]:
@@ -272,8 +337,21 @@ class Backends:
                 )
 
 
+def check_ids(ids: Sequence[str], where: str) -> None:
+    """Refuse a backend id that is there twice.
+
+    :param where: what to call what names them in an error
+    :raises HostError: one is
+    """
+    for backend_id in ids:
+        if ids.count(backend_id) > 1:
+            raise errors.HostError(
+                f"{where} names backend_id {backend_id} twice."
+            )
+
+
 def check_targets(
-    targets: Iterable[Target], volume_group: str, where: str
+    targets: Sequence[Target], volume_group: str, where: str
 ) -> None:
     """Refuse targets that can't go together.
 
@@ -282,13 +360,9 @@ def check_targets(
     :raises HostError: two share an id or a volume group, or one is the
         primary itself
     """
-    ids: set[str] = set()
+    check_ids([target.backend_id for target in targets], where)
     groups: dict[str, str] = {}
     for target in targets:
-        if target.backend_id in ids:
-            raise errors.HostError(
-                f"{where} names backend_id {target.backend_id} twice."
-            )
         if target.volume_group == volume_group:
             raise errors.HostError(
                 f"{where} with backend_id {target.backend_id} replicates "
@@ -300,5 +374,4 @@ def check_targets(
                 f"for {groups[target.volume_group]} and for "
                 f"{target.backend_id}."
             )
-        ids.add(target.backend_id)
         groups[target.volume_group] = target.backend_id

@@ -48,7 +48,8 @@ OPTS: list[cfg.Opt] = [
         "volume_service",
         default="cinder-volume.service",
         help="The name of the volume service; {service} in the three commands "
-        "stands for it.",
+        "stands for it. Where each backend has a service of its own, "
+        "{backend} in the name stands for the backend.",
     ),
     cfg.StrOpt(
         "stop_command",
@@ -79,6 +80,25 @@ OPTS: list[cfg.Opt] = [
         default=["active", "running", "true"],
         help="States in which the volume service runs. A state in neither "
         "list is one on the way to another.",
+    ),
+    cfg.StrOpt(
+        "re_point_command",
+        help="Command line that edits a backend's section, for drivers other "
+        "than the replicated LVM driver. It is run in place of the own edit, "
+        "for every backend, while the volume service is stopped. "
+        "{config_file} stands for a copy of cinder_config_file that it has to "
+        "edit, {backend} for the section, {to} for the backend_id of the "
+        "replication_device that becomes the primary. A word with "
+        "{replicate_to} is repeated for each backend_id that the new primary "
+        "replicates to, and left out when there is none. The copy takes the "
+        "file's place if the command ended with status 0, the section has "
+        "these replication_devices and nothing outside of it has changed.",
+    ),
+    cfg.IntOpt(
+        "re_point_timeout",
+        default=300,
+        min=1,
+        help="Seconds that re_point_command may take.",
     ),
     cfg.IntOpt(
         "stop_timeout",

@@ -38,8 +38,9 @@ def digest(content: bytes) -> str:
 class Entry:
     """One re-point.
 
-    ``old`` and ``new`` are digests of cinder.conf before and after, ``backup``
-    is the path of a copy of the old one.
+    ``volume_group`` is that of the new primary, empty for a driver other than
+    the replicated LVM driver. ``old`` and ``new`` are digests of cinder.conf
+    before and after, ``backup`` is the path of a copy of the old one.
     """
 
     backend: str

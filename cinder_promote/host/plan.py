@@ -12,7 +12,7 @@
 
 """Work out what a re-point changes, without changing anything."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import dataclasses
 
 from oslo_config import types
@@ -38,14 +38,17 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """A section before and after; ``content`` is the whole new file."""
+    """A section before and after.
 
-    volume_group_before: str
-    volume_group: str
-    targets_before: list[backends.Target]
-    targets: list[backends.Target]
-    content: bytes
+    ``edit`` returns the whole new file, or raises HostError; ``command`` is
+    what it runs for that, if anything.
+    """
+
+    before: backends.Pointing
+    after: backends.Pointing
     changes: bool
+    edit: Callable[[], bytes]
+    command: Sequence[str] | None = None
 
 
 def make(
@@ -72,11 +75,7 @@ def make(
     volume_group = _primary(sections, request, option.value, before, last)
     targets = _targets(sections, request, before)
     where = f"The new replication_device of [{backend}]"
-    if any(target.backend_id == request.to for target in targets):
-        raise errors.HostError(
-            f"{where} with backend_id {request.to} replicates {request.to} "
-            "to itself."
-        )
+    refuse_itself([target.backend_id for target in targets], request)
     backends.check_targets(targets, volume_group, where)
     if not targets and sections.shared_targets():
         raise errors.HostError(
@@ -91,12 +90,35 @@ def make(
         )
         _verify(content, conf, request.backend, volume_group, targets)
     return Plan(
-        option.value,
-        volume_group,
-        before,
-        targets,
-        conf.to_bytes(),
-        changes,
+        before=backends.Pointing(option.value, before),
+        after=backends.Pointing(volume_group, targets),
+        changes=changes,
+        edit=conf.to_bytes,
+    )
+
+
+def refuse_itself(ids: Sequence[str], request: Request) -> None:
+    """Refuse the new primary among the ids of the new targets.
+
+    :raises HostError: it is there
+    """
+    if request.to in ids:
+        raise errors.HostError(
+            f"The new replication_device of [{request.backend}] with "
+            f"backend_id {request.to} replicates {request.to} to itself."
+        )
+
+
+def no_such_target(
+    sections: backends.Backends,
+    request: Request,
+    targets: Sequence[backends.Target],
+) -> errors.HostError:
+    """Return the error that the new primary is not a target of the old one."""
+    known = ", ".join(target.backend_id for target in targets) or "none"
+    return errors.HostError(
+        f"{sections.name}: [{request.backend}] has no replication_device with "
+        f"backend_id {request.to} (it has: {known})."
     )
 
 
@@ -123,11 +145,7 @@ def _primary(
         return current
     if request.to in sections.enabled_on(current, but=request.backend):
         return current
-    known = ", ".join(target.backend_id for target in targets) or "none"
-    raise errors.HostError(
-        f"{sections.name}: [{request.backend}] has no replication_device with "
-        f"backend_id {request.to} (it has: {known})."
-    )
+    raise no_such_target(sections, request, targets)
 
 
 def _targets(

@@ -12,26 +12,35 @@
 
 """Stop and start the volume service, whatever it is run by."""
 
-import shlex
-import subprocess
-import tempfile
 import time
-from typing import IO
 
 from oslo_config import cfg
 
-from cinder_promote.host import errors
+from cinder_promote.host import command, errors
+
+_BACKEND = "{backend}"
 
 
 class Service:
     """The volume service, seen through the configured commands.
 
     :param options: the values of group [host]
+    :param backend: the backend that it serves
+    :raises HostError: each backend has its own, and none is named
     """
 
-    def __init__(self, options: cfg.ConfigOpts.GroupAttr) -> None:
+    def __init__(
+        self, options: cfg.ConfigOpts.GroupAttr, backend: str | None = None
+    ) -> None:
         self._options = options
         self.name: str = options.volume_service
+        if _BACKEND in self.name:
+            if backend is None:
+                raise errors.HostError(
+                    f"Each backend has a volume service of its own "
+                    f"({self.name}), so name the backend."
+                )
+            self.name = self.name.replace(_BACKEND, backend)
 
     def state(self) -> str:
         """Return the word that status_command prints for the state.
@@ -39,12 +48,12 @@ class Service:
         :raises HostError: it can't be told
         """
         timeout = self._options.status_timeout
-        _, output, complaint = self._run("status_command", timeout)
-        words = output.lower().split()
+        done = self._run("status_command", timeout)
+        words = done.output.lower().split()
         if not words:
             raise errors.HostError(
                 f"status_command printed no state for {self.name}"
-                f"{_last_line(complaint)}"
+                f"{command.quote(done.complaint)}"
             )
         if "not-found" in words:
             raise errors.HostError(
@@ -53,13 +62,21 @@ class Service:
             )
         return words[-1]
 
+    def runs(self, state: str) -> bool | None:
+        """Whether the service runs in a state, None on the way to another."""
+        if state in self._options.started_states:
+            return True
+        if state in self._options.stopped_states:
+            return False
+        return None
+
     def require_stopped(self) -> None:
         """Refuse to go on while the service may be running.
 
         :raises HostError: it is not in one of stopped_states
         """
         state = self.state()
-        if state not in self._options.stopped_states:
+        if self.runs(state) is not False:
             raise errors.HostError(
                 f"{self.name} is {state}; stop it first (cinder-promote-host "
                 "stop)."
@@ -71,7 +88,7 @@ class Service:
         :returns: False if it was stopped already
         :raises HostError: it did not stop within stop_timeout
         """
-        if self.state() in self._options.stopped_states:
+        if self.runs(self.state()) is False:
             return False
         self._change("stop_command", self._options.stop_timeout)
         self._wait("stop", self._options.stopped_states)
@@ -83,7 +100,7 @@ class Service:
         :returns: False if it was running already
         :raises HostError: it did not start within start_timeout
         """
-        if self.state() in self._options.started_states:
+        if self.runs(self.state()):
             return False
         self._change("start_command", self._options.start_timeout)
         self._wait("start", self._options.started_states)
@@ -105,64 +122,11 @@ class Service:
             time.sleep(self._options.poll_interval)
 
     def _change(self, option: str, timeout: int) -> None:
-        status, output, complaint = self._run(option, timeout)
-        if status != 0:
-            raise errors.HostError(
-                f"{option} for {self.name} failed with status {status}"
-                f"{_last_line(complaint or output)}"
-            )
+        self._run(option, timeout).require_success()
 
-    def _run(self, option: str, timeout: int) -> tuple[int, str, str]:
-        """Run a configured command.
-
-        What it prints goes to files: a service that it leaves behind may
-        keep a pipe open for ever.
-
-        :returns: its exit status, standard output and standard error
-        """
-        words = self._words(option)
-        with (
-            tempfile.TemporaryFile() as output,
-            tempfile.TemporaryFile() as complaint,
-        ):
-            try:
-                done = subprocess.run(
-                    words,
-                    check=False,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=complaint,
-                    timeout=timeout,
-                )
-            except subprocess.TimeoutExpired:
-                raise errors.HostError(
-                    f"{option} for {self.name} did not end within {timeout} "
-                    "seconds."
-                ) from None
-            except OSError as error:
-                raise errors.HostError(
-                    f"{option} in [host] can't be run: {error.strerror} "
-                    f"({words[0]})."
-                ) from error
-            return done.returncode, _text(output), _text(complaint)
-
-    def _words(self, option: str) -> list[str]:
-        try:
-            words = shlex.split(self._options[option])
-        except ValueError as error:
-            raise errors.HostError(
-                f"{option} in [host] can't be split into words: {error}."
-            ) from error
-        if not words:
-            raise errors.HostError(f"{option} in [host] is empty.")
-        return [word.replace("{service}", self.name) for word in words]
-
-
-def _text(stream: IO[bytes]) -> str:
-    stream.seek(0)
-    return stream.read().decode(errors="replace").strip()
-
-
-def _last_line(text: str) -> str:
-    """Return how a sentence ends that quotes what a command said last."""
-    return f": {text.splitlines()[-1].rstrip('.')}." if text else "."
+    def _run(self, option: str, timeout: int) -> command.Done:
+        words = [
+            word.replace("{service}", self.name)
+            for word in command.split(self._options, option)
+        ]
+        return command.run(option, words, self.name, timeout)

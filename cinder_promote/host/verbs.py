@@ -12,11 +12,11 @@
 
 """What the storage host command does, one function for each verb."""
 
-from collections.abc import Iterable
 import contextlib
 import dataclasses
 import glob
 import os
+import shlex
 from typing import Any, TypeAlias
 
 from oslo_config import cfg
@@ -28,6 +28,7 @@ from cinder_promote.host import (
     journal,
     lock,
     plan,
+    re_point_command,
     replace,
     service,
 )
@@ -58,43 +59,45 @@ def show(options: Options, backend: str | None = None) -> Outcome:
     if backend is not None:
         sections.require_enabled(backend)
     shown = {
-        name: _show_backend(sections, name)
+        name: _show_backend(options, sections, name)
         for name in ([backend] if backend else sections.enabled())
     }
-    unit = _show_service(options)
     undo = _show_undo(path, content)
     data = {
         "cinder_config_file": path,
-        "service": unit,
-        "backends": shown,
+        "backends": {name: about for name, (_, about) in shown.items()},
         "undo": undo,
     }
     lines = [f"file     {path}"]
-    state = unit["problem"] or f"{unit['name']} is {unit['state']}"
-    lines.append(f"service  {state}")
-    lines.extend(f"[{name}]  {_line(shown[name])}" for name in shown)
+    units = [about["service"] for _, about in shown.values()]
+    for unit in [u for i, u in enumerate(units) if u not in units[:i]]:
+        state = unit["problem"] or f"{unit['name']} is {unit['state']}"
+        lines.append(f"service  {state}")
+    lines.extend(f"[{name}]  {line}" for name, (line, _) in shown.items())
     lines.append(f"undo     {undo['message']}")
     return Outcome("\n".join(lines), data)
 
 
-def stop(options: Options) -> Outcome:
+def stop(options: Options, backend: str | None = None) -> Outcome:
     """Stop the volume service and wait until it is gone.
 
+    :param backend: whose service; none is needed where all share one
     :raises HostError: it is not gone
     """
-    unit = service.Service(options)
+    unit = _service(options, backend)
     with lock.held(os.path.realpath(options.cinder_config_file)):
         changed = unit.stop()
     how = "was stopped" if changed else "is stopped already"
     return Outcome(f"{unit.name} {how}.", {"changed": changed})
 
 
-def start(options: Options) -> Outcome:
+def start(options: Options, backend: str | None = None) -> Outcome:
     """Start the volume service and wait until it runs.
 
+    :param backend: whose service; none is needed where all share one
     :raises HostError: it does not run
     """
-    unit = service.Service(options)
+    unit = _service(options, backend)
     with lock.held(os.path.realpath(options.cinder_config_file)):
         changed = unit.start()
     how = "was started" if changed else "runs already"
@@ -107,7 +110,7 @@ def re_point(
     """Make a section's primary the target that was failed over to.
 
     :param dry_run: say what would be done, whether the service runs or not
-    :raises HostError: refused, nothing was changed
+    :raises HostError: refused or failed, cinder.conf is as it was
     """
     path = replace.resolve(options.cinder_config_file)
     with contextlib.nullcontext() if dry_run else lock.held(path):
@@ -115,33 +118,41 @@ def re_point(
         record_file = journal.Journal(path)
         record = record_file.read().settled(journal.digest(content))
         others = _others(options, path)
-        made = plan.make(content, path, others, request, record.last)
+        if options.re_point_command:
+            made = re_point_command.make(
+                options, content, path, others, request, record.last
+            )
+        else:
+            made = plan.make(content, path, others, request, record.last)
         data = _describe(request, made, dry_run)
         if not made.changes:
-            text = f"[{request.backend}] in {path} already is {_after(made)}."
+            text = f"[{request.backend}] in {path} already is {made.after}."
             return Outcome(text, data)
         if dry_run:
             text = (
-                f"[{request.backend}] in {path} would become {_after(made)}, "
-                f"it is {_before(made)}."
+                f"[{request.backend}] in {path} would become {made.after}, "
+                f"it is {made.before}."
             )
+            if made.command is not None:
+                text += f"\nThis would do it: {shlex.join(made.command)}"
             return Outcome(text, data)
-        service.Service(options).require_stopped()
+        service.Service(options, request.backend).require_stopped()
+        new_content = made.edit()
         entry = journal.Entry(
             backend=request.backend,
             to=request.to,
-            volume_group=made.volume_group,
+            volume_group=made.after.volume_group,
             old=journal.digest(content),
-            new=journal.digest(made.content),
+            new=journal.digest(new_content),
             backup=record_file.keep(content),
         )
         record_file.write(journal.Record(last=record.last, pending=entry))
-        _replace(path, content, made.content)
+        _replace(path, content, new_content)
         record_file.write(journal.Record(last=entry))
     data["backup"] = entry.backup
     text = (
-        f"[{request.backend}] in {path} is now {_after(made)}, it was "
-        f"{_before(made)}.\nThe file as it was is kept in {entry.backup}."
+        f"[{request.backend}] in {path} is now {made.after}, it was "
+        f"{made.before}.\nThe file as it was is kept in {entry.backup}."
     )
     return Outcome(text, data)
 
@@ -179,7 +190,7 @@ def undo(options: Options, backend: str | None = None) -> Outcome:
                 f"the file of before is {last.backup}."
             )
         old = record_file.backup(last)
-        service.Service(options).require_stopped()
+        service.Service(options, last.backend).require_stopped()
         if record != stored:
             record_file.write(record)
         _replace(path, content, old)
@@ -217,28 +228,49 @@ def _others(options: Options, path: str) -> list[conf_file.ConfFile]:
     ]
 
 
-def _show_backend(sections: backends.Backends, name: str) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "volume_group": None,
-        "replication_devices": [],
+def _show_backend(
+    options: Options, sections: backends.Backends, name: str
+) -> tuple[str, dict[str, Any]]:
+    volume_group, problem = "", None
+    targets: list[backends.Target] = []
+    try:
+        if options.re_point_command:
+            targets = sections.any_targets(name)
+        else:
+            volume_group = sections.volume_group(name)
+            targets = sections.targets(name)
+    except errors.HostError as error:
+        problem = str(error)
+    known = backends.Pointing(volume_group, targets)
+    return problem or str(known), {
+        **known.describe(),
+        "problem": problem,
+        "service": _show_service(options, name),
+    }
+
+
+def _service(options: Options, backend: str | None) -> service.Service:
+    """Return the service of a backend that cinder.conf enables."""
+    if backend is not None:
+        path = replace.resolve(options.cinder_config_file)
+        sections = _sections(options, path, replace.read(path))
+        sections.require_enabled(backend)
+    return service.Service(options, backend)
+
+
+def _show_service(options: Options, backend: str) -> dict[str, Any]:
+    unit = service.Service(options, backend)
+    shown = {"name": unit.name, "state": None, "running": None}
+    try:
+        state = unit.state()
+    except errors.HostError as error:
+        return {**shown, "problem": str(error)}
+    return {
+        **shown,
+        "state": state,
+        "running": unit.runs(state),
         "problem": None,
     }
-    try:
-        shown["volume_group"] = sections.volume_group(name)
-        shown["replication_devices"] = [
-            target.describe() for target in sections.targets(name)
-        ]
-    except errors.HostError as error:
-        shown["problem"] = str(error)
-    return shown
-
-
-def _show_service(options: Options) -> dict[str, Any]:
-    unit = service.Service(options)
-    try:
-        return {"name": unit.name, "state": unit.state(), "problem": None}
-    except errors.HostError as error:
-        return {"name": unit.name, "state": None, "problem": str(error)}
 
 
 def _show_undo(path: str, content: bytes) -> dict[str, Any]:
@@ -264,16 +296,6 @@ def _show_undo(path: str, content: bytes) -> dict[str, Any]:
     return {**shown, "message": message}
 
 
-def _line(shown: dict[str, Any]) -> str:
-    if shown["problem"]:
-        return shown["problem"]
-    targets = [
-        f"{target['backend_id']} ({target['volume_group']})"
-        for target in shown["replication_devices"]
-    ]
-    return _words(shown["volume_group"], targets)
-
-
 def _describe(
     request: plan.Request, made: plan.Plan, dry_run: bool
 ) -> dict[str, Any]:
@@ -281,31 +303,8 @@ def _describe(
         "backend": request.backend,
         "changed": made.changes and not dry_run,
         "dry_run": dry_run,
-        "before": {
-            "volume_group": made.volume_group_before,
-            "replication_devices": [
-                target.describe() for target in made.targets_before
-            ],
-        },
-        "after": {
-            "volume_group": made.volume_group,
-            "replication_devices": [
-                target.describe() for target in made.targets
-            ],
-        },
+        "before": made.before.describe(),
+        "after": made.after.describe(),
+        "command": made.command,
         "backup": None,
     }
-
-
-def _before(made: plan.Plan) -> str:
-    return _words(made.volume_group_before, map(str, made.targets_before))
-
-
-def _after(made: plan.Plan) -> str:
-    return _words(made.volume_group, map(str, made.targets))
-
-
-def _words(volume_group: str, targets: Iterable[str]) -> str:
-    listed = ", ".join(targets)
-    how = f"replicated to {listed}" if listed else "not replicated"
-    return f"volume group {volume_group}, {how}"

@@ -58,13 +58,13 @@ class StorageHost:
         )
         return cls(client, options.storage_host_command)
 
-    def stop(self):
-        """Stop the volume service; returns when it is gone."""
-        self._run("stop")
+    def stop(self, backend):
+        """Stop a backend's volume service; returns when it is gone."""
+        self._run("stop", backend)
 
-    def start(self):
-        """Start the volume service; returns when its unit is active."""
-        self._run("start")
+    def start(self, backend):
+        """Start a backend's volume service; returns when it is active."""
+        self._run("start", backend)
 
     def re_point(self, backend, to, replicate_to):
         """Have a backend use what was one of its replication targets.
@@ -82,13 +82,13 @@ class StorageHost:
         self._run("undo", backend)
 
     @contextlib.contextmanager
-    def stopped(self):
-        """Have the volume service stopped until the context is left."""
+    def stopped(self, backend):
+        """Have a backend's service stopped until the context is left."""
         try:
-            self.stop()
+            self.stop(backend)
             yield
         finally:
-            self.start()
+            self.start(backend)
 
     def _run(self, *arguments):
         command = shlex.join([*self._command, *arguments])

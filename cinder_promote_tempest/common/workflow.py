@@ -137,7 +137,7 @@ class Workflow:
         Afterwards the service works again. After an error it is started all
         the same, but not waited for: put_back does that.
         """
-        with self._storage_host.stopped():
+        with self._storage_host.stopped(self._backend):
             yield
             before = self.show_row().updated_at
         self._wait_until_started(before)

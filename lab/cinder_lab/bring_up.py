@@ -41,7 +41,11 @@ INFRASTRUCTURE = (
     "glance-api",
 )
 
-CINDER = ("cinder-api", "cinder-scheduler", "cinder-volume")
+CINDER = (
+    "cinder-api",
+    "cinder-scheduler",
+    *(f"cinder-volume@{backend}" for backend in BACKENDS),
+)
 """The services that run the project."""
 
 BOOT_TIMEOUT = 600

@@ -63,7 +63,9 @@ ENABLED = (
     "glance-api",
     "cinder-api",
     "cinder-scheduler",
-    "cinder-volume",
+    "cinder-volume@lvm-a",
+    "cinder-volume@lvm-b",
+    "cinder-volume@lvm-c",
 )
 
 DISABLED = (

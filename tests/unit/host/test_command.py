@@ -30,7 +30,7 @@ class CommandLineTest(base.HostTestCase):
         ("re-point", "--to", "lvm-b"),
         ("show", "a", "b"),
         ("show", "--js"),
-        ("stop", "now"),
+        ("stop", "a", "b"),
     )
     def test_usage(self, arguments):
         status, output, complaint = self.run_host(*arguments)

@@ -135,6 +135,33 @@ class ServiceTest(base.HostTestCase):
         self.run_json("start")
         self.assertEqual("devstack@c-vol active\n", self.state.read_text())
 
+    def test_a_service_for_each_backend(self):
+        self.use_sample()
+        self.configure(
+            volume_service="cinder-volume@{backend}",
+            start_command=f"sh -c 'echo \"$0\" active >{self.state}' "
+            "{service}",
+        )
+        self.assert_refused(r"cinder-volume@{backend}.*name the back", "start")
+        self.assert_refused(r"no backend section \[lvm-x\]", "start", "lvm-x")
+        self.run_json("start", "lvm-a")
+        self.assertEqual(
+            "cinder-volume@lvm-a active\n", self.state.read_text()
+        )
+        self.assert_refused(
+            "^cinder-volume@lvm-a is active; stop it first",
+            "re-point",
+            "lvm-a",
+            "--to",
+            "lvm-b",
+        )
+
+    def test_a_shared_service_for_a_backend(self):
+        self.use_sample()
+        self.assertTrue(self.run_json("start", "lvm-a")["changed"])
+        self.assert_refused(r"no backend section \[lvm-x\]", "stop", "lvm-x")
+        self.assertEqual("active\n", self.state.read_text())
+
     def test_other_words_for_states(self):
         self.configure(started_states="up", stopped_states="down,gone")
         self.set_state("up")

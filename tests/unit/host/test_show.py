@@ -20,14 +20,6 @@ class ShowTest(base.HostTestCase):
         shown = self.run_json("show")
         self.assertEqual(str(self.conf), shown["cinder_config_file"])
         self.assertEqual(
-            {
-                "name": "cinder-volume.service",
-                "state": "active",
-                "problem": None,
-            },
-            shown["service"],
-        )
-        self.assertEqual(
             ["lvm-a", "lvm-b", "lvm-c", "rbd-1", "nfs-1"],
             list(shown["backends"]),
         )
@@ -38,6 +30,12 @@ class ShowTest(base.HostTestCase):
                     {"backend_id": "lvm-b", "volume_group": "promote-b"}
                 ],
                 "problem": None,
+                "service": {
+                    "name": "cinder-volume.service",
+                    "state": "active",
+                    "running": True,
+                    "problem": None,
+                },
             },
             shown["backends"]["lvm-a"],
         )
@@ -82,9 +80,29 @@ class ShowTest(base.HostTestCase):
     def test_service_that_does_not_exist_is_shown_as_a_problem(self):
         self.use_sample()
         self.set_state("not-found\ninactive")
-        service = self.run_json("show")["service"]
+        backends = self.run_json("show")["backends"]
+        service = backends["lvm-a"]["service"]
         self.assertIsNone(service["state"])
+        self.assertIsNone(service["running"])
         self.assertIn("no service cinder-volume.service", service["problem"])
+
+    def test_whether_the_service_runs_in_other_words(self):
+        self.use_sample()
+        self.configure(started_states="up", stopped_states="gone")
+        for state, running in (("up", True), ("gone", False), ("ill", None)):
+            self.set_state(state)
+            shown = self.run_json("show", "lvm-a")["backends"]["lvm-a"]
+            self.assertIs(running, shown["service"]["running"])
+
+    def test_services_are_told_once_each(self):
+        self.use_sample()
+        _, text, _ = self.run_host("show")
+        self.assertEqual(1, text.count("service  "))
+        self.configure(volume_service="cinder-volume@{backend}")
+        _, text, _ = self.run_host("show")
+        self.assertEqual(
+            text.count("\n["), text.count("service  cinder-volume@")
+        )
 
     def test_unknown_backend(self):
         self.use_sample()

@@ -10,9 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import configparser
 import re
 
-from cinder_lab import cloud_layer, credentials, errors, overlay
+from cinder_lab import bring_up, cloud_layer, credentials, errors, overlay
 from tests.unit import lab as lab_tests
 from tests.unit.lab import base
 
@@ -91,8 +92,26 @@ class GuestFilesTestCase(base.LabTestCase):
     def test_each_enabled_unit_of_ours_can_be_enabled(self):
         units = self.tree / "etc/systemd/system"
         for unit in units.glob("*.service"):
-            self.assertIn(unit.stem, cloud_layer.ENABLED)
+            instances = [
+                name
+                for name in cloud_layer.ENABLED
+                if name == unit.stem
+                or (unit.stem.endswith("@") and name.startswith(unit.stem))
+            ]
+            self.assertNotEqual([], instances, unit.stem)
             self.assertIn("[Install]", unit.read_text())
+
+    def test_a_volume_service_for_each_backend(self):
+        parser = configparser.ConfigParser(strict=False, interpolation=None)
+        parser.read_string(self.read("etc/cinder/cinder.conf"))
+        backends = parser["DEFAULT"]["enabled_backends"].split(",")
+        self.assertEqual(list(bring_up.BACKENDS), backends)
+        for backend in backends:
+            self.assertIn(f"cinder-volume@{backend}", cloud_layer.ENABLED)
+            self.assertIn(
+                f"\nenabled_backends = {backend}\n",
+                self.read(f"etc/cinder/only/{backend}.conf"),
+            )
 
     def test_tempest_uses_the_image_that_is_uploaded(self):
         self.assertIn(

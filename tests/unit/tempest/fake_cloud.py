@@ -153,11 +153,11 @@ class FakeCloud:
         getattr(self, "_" + verb.replace("-", "_"))(*arguments)
         return ""
 
-    def _stop(self):
+    def _stop(self, backend):
         self.running = False
         self._pending.clear()
 
-    def _start(self):
+    def _start(self, backend):
         if self.running:
             return
         self.running = True

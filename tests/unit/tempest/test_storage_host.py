@@ -27,7 +27,7 @@ class FakeSSH:
 
     def exec_command(self, command):
         self.commands.append(command)
-        if command.split()[-1] in self.refused:
+        if self.refused & set(command.split()):
             raise lib_exceptions.SSHExecCommandFailed(
                 command=command, exit_status=1, stderr="no", stdout=""
             )
@@ -41,16 +41,16 @@ class StorageHostTest(base.TempestTestCase):
         self.host = storage_host.StorageHost(self.ssh, "sudo promote -x")
 
     def test_commands(self):
-        self.host.stop()
+        self.host.stop("lvm-a")
         self.host.re_point("lvm-a", "lvm-b", "lvm-c")
-        self.host.start()
+        self.host.start("lvm-a")
         self.host.undo("lvm-a")
         self.assertEqual(
             [
-                "sudo promote -x stop",
+                "sudo promote -x stop lvm-a",
                 "sudo promote -x re-point lvm-a --to lvm-b "
                 "--replicate-to lvm-c",
-                "sudo promote -x start",
+                "sudo promote -x start lvm-a",
                 "sudo promote -x undo lvm-a",
             ],
             self.ssh.commands,
@@ -65,26 +65,26 @@ class StorageHostTest(base.TempestTestCase):
     def test_a_refusal_is_an_error(self):
         self.ssh.refused.add("stop")
         with self.assertRaises(lib_exceptions.SSHExecCommandFailed):
-            self.host.stop()
+            self.host.stop("lvm-a")
 
     def verbs(self):
-        return [command.split()[-1] for command in self.ssh.commands]
+        return [command.split()[-2] for command in self.ssh.commands]
 
     def test_stopped_starts_again(self):
-        with self.host.stopped():
+        with self.host.stopped("lvm-a"):
             self.assertEqual(["stop"], self.verbs())
         self.assertEqual(["stop", "start"], self.verbs())
 
     def test_stopped_starts_again_after_an_error(self):
         with self.assertRaises(KeyError):
-            with self.host.stopped():
+            with self.host.stopped("lvm-a"):
                 raise KeyError
         self.assertEqual(["stop", "start"], self.verbs())
 
     def test_stopped_starts_what_did_not_stop_in_time(self):
         self.ssh.refused.add("stop")
         with self.assertRaises(lib_exceptions.SSHExecCommandFailed):
-            with self.host.stopped():
+            with self.host.stopped("lvm-a"):
                 self.fail("not reached")
         self.assertEqual(["stop", "start"], self.verbs())
 
