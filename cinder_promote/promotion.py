@@ -26,12 +26,14 @@ exactly one changes it.  A cluster and all its services change in the same
 transaction, and the cluster's row is the one that is judged.
 
 Nothing here speaks to a volume service, so it all works with the services
-stopped.
+stopped.  The API and the offline commands both are this, so both refuse and
+change the same.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import typing
 
 from cinder.common import constants
@@ -82,17 +84,44 @@ class State:
 
 
 @dataclasses.dataclass(frozen=True)
+class Row:
+    """A service or cluster and its state.
+
+    ``kind`` is 'host' or 'cluster', ``name`` its name and ``cluster`` the
+    cluster that a host's service is part of.  ``updated_at``, in UTC, is the
+    last heartbeat of a service.
+    """
+
+    kind: str
+    name: str
+    cluster: str | None
+    state: State
+    updated_at: datetime.datetime | None
+
+    @classmethod
+    def of(cls, row: typing.Any) -> Row:
+        """The same for a row of services or clusters."""
+        if isinstance(row, models.Cluster):
+            return cls('cluster', row.name, None, State.of(row),
+                       row.updated_at)
+        return cls('host', row.host, row.cluster_name or None, State.of(row),
+                   row.updated_at)
+
+
+@dataclasses.dataclass(frozen=True)
 class Change:
     """What was asked for and what became of it.
 
     ``kind`` is 'host' or 'cluster', ``name`` its name; ``before`` and
-    ``after`` are equal when there was nothing to do.
+    ``after`` are equal when there was nothing to do.  ``services`` are the
+    same of each service of a cluster.
     """
 
     kind: str
     name: str
     before: State
     after: State
+    services: tuple[Change, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -169,8 +198,32 @@ class _Target:
         return models.Cluster if self.kind == 'cluster' else models.Service
 
 
+def rows(context: typing.Any, host: str | None = None,
+         cluster: str | None = None) -> list[Row]:
+    """What the database says of volume services and clusters.
+
+    :param context: an admin's request context
+    :param host: the one service to tell of, ``host@backend``
+    :param cluster: instead of host, the cluster to tell of, with its services
+    :returns: by name, each cluster's services after it; all there are when
+        neither host nor cluster is given
+    :raises NotFound: no such cinder-volume host or cluster
+    """
+    if host is not None or cluster is not None:
+        found = _find(context, *_only_one(host, cluster), of_cluster=True)
+        return [Row.of(row) for row in (found.row, *_services(context, found))]
+    clusters = db_api.cluster_get_all(context, binary=constants.VOLUME_BINARY)
+    services = db_api.service_get_all(context, binary=constants.VOLUME_BINARY)
+    return sorted(map(Row.of, (*clusters, *services)),
+                  key=lambda row: (row.cluster or row.name,
+                                   row.kind != 'cluster', row.name))
+
+
 def reset_active_backend(context: typing.Any, host: str | None = None,
-                         cluster: str | None = None) -> Change:
+                         cluster: str | None = None, *,
+                         active_backend_id: str | None = None,
+                         enable: bool = False,
+                         dry_run: bool = False) -> Change:
     """Make a failed-over service forget the fail-over.
 
     Sets disabled to False, replication_status to 'disabled' and both
@@ -181,7 +234,10 @@ def reset_active_backend(context: typing.Any, host: str | None = None,
     :param context: an admin's request context
     :param host: the service's host, ``host@backend``
     :param cluster: instead of host, the cluster's name, ``cluster@backend``
-    :returns: the :class:`Change` made
+    :param active_backend_id: what to set active_backend_id to
+    :param enable: set replication_status to 'enabled'
+    :param dry_run: write nothing
+    :returns: the :class:`Change` made, or what it would be
     :raises NotFound: no such cinder-volume host or cluster
     :raises HostInCluster: the host can change only with its cluster
     :raises StateConflict: the state does not allow it, or another caller
@@ -196,12 +252,15 @@ def reset_active_backend(context: typing.Any, host: str | None = None,
             f"active_backend_id)"),
         values={'disabled': False,
                 'disabled_reason': None,
-                'replication_status': _STATUS.DISABLED,
-                'active_backend_id': None})
+                'replication_status': (_STATUS.ENABLED if enable
+                                       else _STATUS.DISABLED),
+                'active_backend_id': active_backend_id},
+        dry_run=dry_run)
 
 
 def enable_replication(context: typing.Any, host: str | None = None,
-                       cluster: str | None = None) -> Change:
+                       cluster: str | None = None, *,
+                       dry_run: bool = False) -> Change:
     """Let a promoted service protect its volumes again.
 
     Sets replication_status to 'enabled'.  It must be 'disabled', with no
@@ -210,7 +269,9 @@ def enable_replication(context: typing.Any, host: str | None = None,
     :param context: an admin's request context
     :param host: the service's host, ``host@backend``
     :param cluster: instead of host, the cluster's name, ``cluster@backend``
-    :returns: the :class:`Change` made, ``changed`` False if it was enabled
+    :param dry_run: write nothing
+    :returns: the :class:`Change` made, or what it would be; ``changed`` is
+        False if it was enabled
     :raises NotFound: no such cinder-volume host or cluster
     :raises HostInCluster: the host can change only with its cluster
     :raises StateConflict: the state does not allow it, or another caller
@@ -222,13 +283,14 @@ def enable_replication(context: typing.Any, host: str | None = None,
             not state.active_backend_id):
         LOG.info('Replication of %(kind)s %(name)s is enabled already.',
                  {'kind': target.kind, 'name': target.name})
-        return Change(target.kind, target.name, state, state)
+        return _describe(context, target, {})
     return _change(
         context, target,
         allowed=_may_enable,
         expected=(f"replication_status '{_STATUS.DISABLED}' and "
                   f"active_backend_id None"),
-        values={'replication_status': _STATUS.ENABLED})
+        values={'replication_status': _STATUS.ENABLED},
+        dry_run=dry_run)
 
 
 def _may_reset(state: State) -> bool:
@@ -255,7 +317,12 @@ def _only_one(host: str | None, cluster: str | None) -> tuple[str, str]:
     raise ValueError('exactly one of host and cluster must be given')
 
 
-def _find(context: typing.Any, kind: str, name: str) -> _Target:
+def _find(context: typing.Any, kind: str, name: str,
+          of_cluster: bool = False) -> _Target:
+    """The row of that name.
+
+    :param of_cluster: take the host of a clustered service as well
+    """
     if kind == 'cluster':
         rows = db_api.cluster_get_all(context, name=name,
                                       name_match_level='pool',
@@ -268,26 +335,50 @@ def _find(context: typing.Any, kind: str, name: str) -> _Target:
         # Whatever the database's collation takes for equal.
         if name != (row.name if kind == 'cluster' else row.host):
             continue
-        if kind == 'host' and row.cluster_name:
+        if kind == 'host' and row.cluster_name and not of_cluster:
             raise HostInCluster(name, row.cluster_name)
         return _Target(kind, name, row)
     raise NotFound(kind, name)
 
 
+def _services(context: typing.Any, target: _Target) -> list[typing.Any]:
+    """The rows of a cluster's services by host, none for a host."""
+    if target.kind == 'host':
+        return []
+    found = db_api.service_get_all(context, cluster_name=target.name,
+                                   backend_match_level='pool',
+                                   binary=constants.VOLUME_BINARY)
+    return sorted(found, key=lambda row: row.host)
+
+
+def _describe(context: typing.Any, target: _Target,
+              values: dict[str, typing.Any]) -> Change:
+    """The change that writing values makes."""
+    services = []
+    for row in _services(context, target):
+        state = State.of(row)
+        services.append(Change('host', row.host, state,
+                               dataclasses.replace(state, **values)))
+    return Change(target.kind, target.name, target.state,
+                  dataclasses.replace(target.state, **values),
+                  tuple(services))
+
+
 def _change(context: typing.Any, target: _Target,
             allowed: typing.Callable[[State], bool], expected: str,
-            values: dict[str, typing.Any]) -> Change:
-    before = target.state
-    if not allowed(before):
-        raise StateConflict(target.kind, target.name, before, expected)
+            values: dict[str, typing.Any], dry_run: bool) -> Change:
+    if not allowed(target.state):
+        raise StateConflict(target.kind, target.name, target.state, expected)
+    change = _describe(context, target, values)
+    if dry_run:
+        return change
     if not _compare_and_swap(context, target, values):
         now = _find(context, target.kind, target.name).state
         raise ConcurrentChange(target.kind, target.name, now, expected)
-    after = dataclasses.replace(before, **values)
     LOG.info('Changed %(kind)s %(name)s from %(before)s to %(after)s.',
-             {'kind': target.kind, 'name': target.name, 'before': before,
-              'after': after})
-    return Change(target.kind, target.name, before, after)
+             {'kind': target.kind, 'name': target.name,
+              'before': change.before, 'after': change.after})
+    return change
 
 
 @oslo_db_api.wrap_db_retry(max_retries=5, retry_on_deadlock=True)

@@ -184,6 +184,16 @@ class HostTestCase(base.OneService, base.TestCase):
         self.assertRaises(ValueError, action, self.context, host=self.HOST,
                           cluster=self.CLUSTER)
 
+    @ddt.data((RESET, base.FAILED_OVER), (ENABLE, base.PROMOTED))
+    @ddt.unpack
+    def test_dry_run_writes_and_logs_nothing(self, action, state):
+        before = self.in_state(state)
+        tried = action(self.context, host=self.HOST, dry_run=True)
+        self.assert_only({}, before)
+        self.assertNotIn('Changed', self.log.output)
+        self.assertTrue(tried.changed)
+        self.assertEqual(tried, action(self.context, host=self.HOST))
+
     def test_the_change_is_logged(self):
         self.in_state(base.FAILED_OVER)
         RESET(self.context, host=self.HOST)
