@@ -1,0 +1,75 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Where the services and the runs are."""
+
+import dataclasses
+from typing import Any
+
+from cinder_promote.client import requests
+from cinder_promote.runbook import cloud, errors, protection, records
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """A volume service, how far it is protected, and the last run of it.
+
+    ``protection`` is what its driver reports, None if it does not.
+    """
+
+    service: requests.VolumeService
+    protection: str | None
+    run: records.Record | None
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            **dataclasses.asdict(self.service),
+            "protection": self.protection,
+            "run": self.run and dataclasses.asdict(self.run),
+        }
+
+
+def statuses(
+    api: cloud.Cloud, store: records.Records, name: str | None
+) -> list[Status]:
+    """Look at one service or cluster, or at all of them.
+
+    :raises RunbookError: there is no such one
+    """
+    runs = {record.name: record for record in store.all()}
+    reported = protection.capabilities(api)
+    found = [
+        Status(
+            each,
+            _protection(reported.get(each.cluster or each.host, {})),
+            runs.get(each.host) or runs.get(each.cluster or ""),
+        )
+        for each in api.services()
+        if name in (None, each.host, each.cluster)
+    ]
+    if name and not found:
+        raise errors.RunbookError(
+            f"There is no volume service of host or cluster {name}."
+        )
+    return found
+
+
+def _protection(reported: dict[str, Any]) -> str | None:
+    keys = (
+        "replication_volumes_in_sync",
+        "replication_volumes",
+        "replication_sync_percent",
+    )
+    if not all(key in reported for key in keys):
+        return None
+    return "{} of {} volumes, {} %".format(*(reported[key] for key in keys))
