@@ -15,26 +15,30 @@ VENV ?= .venv
 IN_VENV = VIRTUAL_ENV=$(abspath $(VENV)) PYTHON=$(abspath $(VENV))/bin/python \
 	PATH=$(abspath $(VENV))/bin:$$PATH
 
-.PHONY: help e2e test lint unit venv constraints clean
+.PHONY: help e2e test lint unit docs venv constraints clean
 
 help:
 	@echo 'make e2e          the main job: the lab, the validation in it, its result'
 	@echo 'make test         every test that needs no lab, and the checks'
 	@echo 'make lint         the checks alone'
 	@echo 'make unit         the unit tests alone'
+	@echo 'make docs         the documentation, without warnings'
 	@echo 'make constraints  renew test-constraints.txt'
 	@echo 'make clean        remove what make test made (for the lab: lab/lab down)'
 
 e2e:
 	lab/lab e2e
 
-test: lint unit
+test: lint unit docs
 
 lint: venv
 	$(IN_VENV) tools/lint
 
 unit: venv
 	$(IN_VENV) stestr run
+
+docs: venv
+	$(IN_VENV) tools/docs
 
 venv:
 	@tools/make-venv $(VENV)

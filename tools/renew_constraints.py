@@ -30,7 +30,7 @@ import tempfile
 TOP = pathlib.Path(__file__).resolve().parent.parent
 LAB_LOCK = TOP / "lab" / "lock.txt"
 TARGET = TOP / "test-constraints.txt"
-EXTRAS = "server,tempest,test,lint,docs"
+EXTRAS = "server,client,runbook,tempest,test,lint,docs"
 PYTHONS = ("3.11", "3.12", "3.13")
 HEADER = """\
 # Made by tools/renew_constraints.py (make constraints); do not edit.

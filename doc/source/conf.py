@@ -10,10 +10,29 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import pathlib
+
+_ETC = pathlib.Path(__file__).resolve().parents[2] / "etc"
+
 project = "cinder-promote"
 copyright = "OpenStack contributors"
-extensions = ["openstackdocstheme"]
+extensions = [
+    "openstackdocstheme",
+    "oslo_config.sphinxconfiggen",
+    "oslo_config.sphinxext",
+    "oslo_policy.sphinxext",
+    "oslo_policy.sphinxpolicygen",
+]
 html_theme = "openstackdocs"
 openstackdocs_repo_name = "openstack/cinder-promote"
 openstackdocs_auto_name = False
 openstackdocs_auto_version = False
+
+config_generator_config_file = [
+    (str(_ETC / "oslo-config-generator" / f"{name}.conf"), f"_static/{name}")
+    for name in ("host", "runbook")
+]
+policy_generator_config_file = str(
+    _ETC / "oslo-policy-generator" / "cinder-promote.conf"
+)
+sample_policy_basename = "_static/cinder-promote"

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import signal
 import sys
 
-from cinder_lab import building, errors, lock, pinning, verbs
+from cinder_lab import building, errors, guide, lock, pinning, verbs
 from cinder_lab import paths as paths_module
 
 _UNLOCKED = ("ssh", "status", "logs")
@@ -48,6 +48,21 @@ def parser() -> argparse.ArgumentParser:
     )
     commands.add_parser(
         "test", help="run `tempest run` with the given arguments in the guest"
+    )
+    pages = commands.add_parser(
+        "guide",
+        help="type the commands of the admin guide in fresh machines",
+    )
+    pages.add_argument(
+        "pages",
+        nargs="*",
+        metavar="PAGE",
+        help=f"{', '.join(guide.PAGES)}; all without any",
+    )
+    pages.add_argument(
+        "--kill",
+        action="store_true",
+        help="kill the runbook in each of its steps, and repeat its command",
     )
     e2e = commands.add_parser(
         "e2e", help="build, up --fresh, test, down; tell the figures"
@@ -107,6 +122,8 @@ def _run(lab: verbs.Lab, arguments: argparse.Namespace) -> int:
             lab.up(arguments.fresh)
         case "test":
             return lab.test(arguments.words)
+        case "guide":
+            lab.guide(arguments.pages, arguments.kill)
         case "e2e":
             return lab.e2e(arguments.keep)
         case "ssh":

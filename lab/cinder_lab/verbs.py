@@ -23,9 +23,11 @@ from cinder_lab import (
     bring_up,
     building,
     errors,
+    guide,
     host,
     keys,
     project,
+    rehearsal,
     test_run,
 )
 from cinder_lab import console as console_module
@@ -133,9 +135,7 @@ class Lab:
         """
         if self.machine.pid() is None:
             self.up()
-        now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-        results = self.paths.results / now
-        results.mkdir(parents=True)
+        results = self._new_results()
         try:
             with self.console.step("Tempest"):
                 status = test_run.run(
@@ -151,6 +151,37 @@ class Lab:
             else f"Tempest: FAILED, exit status {status}"
         )
         return status
+
+    def guide(self, pages: Sequence[str], kill: bool) -> None:
+        """Type the command lines of the admin guide, page by page.
+
+        Each page begins with a fresh machine.
+
+        :param pages: names among guide.PAGES; none means all.
+        :param kill: kill the runbook in each of its steps, and repeat it.
+        :raises LabError: if a command fails, or there is no such page.
+        """
+        for page in pages:
+            if page not in guide.PAGES:
+                raise errors.LabError(
+                    f"the guide has no page {page} with commands; there are "
+                    f"{', '.join(guide.PAGES)}"
+                )
+        for page in pages or guide.PAGES:
+            self.up(fresh=True)
+            results = self._new_results()
+            try:
+                with self.console.step(f"Guide, {page}"):
+                    rehearsal.run(
+                        self.guest,
+                        guide.commands(guide.FOLDER / f"{page}.rst"),
+                        results / f"{page}.log",
+                        self.console,
+                        kill,
+                    )
+            finally:
+                test_run.collect(self.guest, results)
+                self.console.say(f"Results: {results}")
 
     def e2e(self, keep: bool) -> int:
         """Do everything, from nothing to the results, and tell the figures.
@@ -212,6 +243,13 @@ class Lab:
         return self.guest.interactive(
             ["openstack", "volume", "service", "list"]
         )
+
+    def _new_results(self) -> pathlib.Path:
+        """Return a new folder for results."""
+        now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+        results = self.paths.results / now
+        results.mkdir(parents=True)
+        return results
 
     def _builder(self) -> building.Builder:
         """Return the builder once everything is built."""
