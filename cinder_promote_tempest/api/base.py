@@ -25,19 +25,3 @@ class PromoteApiTest(base.PromoteTest):
     def request(client, action):
         """Return the method of a client that sends one of the requests."""
         return getattr(client, action)
-
-    def assert_refused(self, error, action, before, *, naming=(), **body):
-        """Check that a request is refused and leaves the row alone.
-
-        :param error: the exception of tempest.lib for the status
-        :param action: the request
-        :param before: the row before
-        :param naming: texts that the answer must contain
-        :param body: what to send
-        """
-        refusal = self.assertRaises(
-            error, self.request(self.promote_client, action), **body
-        )
-        for text in naming:
-            self.assertIn(text, str(refusal))
-        self.assert_service_row_unchanged(before)

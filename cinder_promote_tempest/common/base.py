@@ -96,3 +96,18 @@ class PromoteTest(test.BaseTestCase):
         :param before: a states.ServiceRow
         """
         self.assertEqual(before, self.workflow.show_row())
+
+    def assert_refused(self, error, action, before, *, naming=(), **body):
+        """Check that a request is refused and leaves the row alone.
+
+        :param error: the exception of tempest.lib for the status
+        :param action: the request
+        :param before: the row before
+        :param naming: texts that the answer must contain
+        :param body: what to send
+        """
+        request = getattr(self.promote_client, action)
+        refusal = self.assertRaises(error, request, **body)
+        for text in naming:
+            self.assertIn(text, str(refusal))
+        self.assert_service_row_unchanged(before)

@@ -13,6 +13,7 @@
 """The whole way: A fails over to B, B is promoted, C protects B."""
 
 import contextlib
+import threading
 
 from tempest import config
 from tempest.common import utils
@@ -20,8 +21,13 @@ from tempest.lib import decorators, exceptions
 
 from cinder_promote_tempest.common import states
 from cinder_promote_tempest.scenario import manager
+from cinder_promote_tempest.services import promote_backend_client
 
 CONF = config.CONF
+
+CALLERS = 4
+ENABLE = promote_backend_client.REPLICATION_ENABLE
+RESET = promote_backend_client.RESET_ACTIVE_BACKEND
 
 
 @decorators.serial
@@ -70,6 +76,8 @@ class PromotionTest(manager.PromotionScenario):
         - detach and attach: all data is there
 
         Data is added at every hop, and the whole row of the service checked.
+        A request that comes too early, too late, or at once with others is
+        answered with 409 and changes nothing.
         """
         target = CONF.cinder_promote.failover_target
         next_target = CONF.cinder_promote.protection_target
@@ -98,17 +106,22 @@ class PromotionTest(manager.PromotionScenario):
             self.workflow.fail_over(target)
             self.assert_service_row(states.failed_over_row(target))
             self._wait_for_replication(volume_id, states.FAILED_OVER)
+        self._assert_conflicts(ENABLE, RESET)
         self._assert_lost(plain_volume_id)
         probe.verify()
         probe.write("on B, failed over")
 
         self.workflow.freeze()
         self.assert_service_row(states.frozen_row(target))
+        self._assert_conflicts(ENABLE)
         with self._interruption(probe, volume_id):
             with self.workflow.stopped():
                 self.workflow.re_point(target, next_target)
-                self.workflow.reset_active_backend()
+                self.assertEqual(
+                    [204] + [409] * (CALLERS - 1), self._reset_at_once()
+                )
                 self.assert_service_row(states.RESET_ROW)
+                self._assert_conflicts(RESET)
                 self._write_and_verify(probe, "on B, service stopped")
             self.assert_service_row(states.RESET_ROW)
             self.workflow.thaw()
@@ -118,8 +131,9 @@ class PromotionTest(manager.PromotionScenario):
         probe.verify()
         probe.write("on B, promoted")
 
-        self.workflow.replication_enable()
-        self.assert_service_row(states.PROTECTED_ROW)
+        for _ in range(2):
+            self.workflow.replication_enable()
+            self.assert_service_row(states.PROTECTED_ROW)
         probe.write("on B, C catches up")
         self.wait_until_in_sync(volume_id)
         self.wait_for_capabilities(
@@ -144,6 +158,36 @@ class PromotionTest(manager.PromotionScenario):
         probe.close()
         probe.open(volume_id)
         probe.verify()
+
+    def _assert_conflicts(self, *actions):
+        for action in actions:
+            self.assert_refused(
+                exceptions.Conflict,
+                action,
+                self.workflow.show_row(),
+                host=self.host,
+            )
+
+    def _reset_at_once(self):
+        """Return the sorted statuses of all callers."""
+        statuses = []
+        together = threading.Barrier(CALLERS)
+
+        def reset():
+            client = self.os_admin.cinder_promote.PromoteBackendClient()
+            together.wait()
+            try:
+                answer = client.reset_active_backend(host=self.host)
+                statuses.append(answer.response.status)
+            except exceptions.RestClientException as refusal:
+                statuses.append(refusal.resp.status)
+
+        callers = [threading.Thread(target=reset) for _ in range(CALLERS)]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+        return sorted(statuses)
 
     def _create_plain_volume(self):
         volume_type = CONF.cinder_promote.plain_volume_type
