@@ -299,7 +299,11 @@ class _Builder:
             client.authenticate(
                 "admin", self._passwords["ADMIN_PASSWORD"], "admin"
             )
-            identity.set_up(client, self._passwords["SERVICE_PASSWORD"])
+            identity.set_up(
+                client,
+                self._passwords["SERVICE_PASSWORD"],
+                self._passwords["TEMPEST_PASSWORD"],
+            )
 
     def _own(self, path: str, user: str) -> None:
         self._chroot.run("chown", "-R", f"{user}:{user}", f"/{path}")

@@ -19,7 +19,7 @@ import subprocess
 
 from cinder_lab import errors
 
-PASSWORDS = ("ADMIN", "SERVICE", "DATABASE", "BROKER")
+PASSWORDS = ("ADMIN", "SERVICE", "TEMPEST", "DATABASE", "BROKER")
 
 SSH_KEYS = ("lab", "host", "storage-host", "lab-disk")
 """root's key to the guest, the guest's own, and Tempest's two."""
@@ -28,16 +28,20 @@ SSH_KEYS = ("lab", "host", "storage-host", "lab-disk")
 def passwords(folder: pathlib.Path) -> dict[str, str]:
     """Return the passwords by the names that templates use."""
     path = folder / "passwords.json"
-    if not path.exists():
-        made = {
-            f"{name}_PASSWORD": secrets.token_hex(12) for name in PASSWORDS
-        }
+    kept: dict[str, str] = {}
+    if path.exists():
+        kept = json.loads(path.read_text())
+    made = {
+        f"{name}_PASSWORD": secrets.token_hex(12)
+        for name in PASSWORDS
+        if f"{name}_PASSWORD" not in kept
+    }
+    if made:
         new = path.with_suffix(".new")
         new.touch(mode=0o600)
-        new.write_text(json.dumps(made))
+        new.write_text(json.dumps(kept | made))
         new.rename(path)
-    kept: dict[str, str] = json.loads(path.read_text())
-    return kept
+    return kept | made
 
 
 def ssh_keys(folder: pathlib.Path) -> dict[str, str]:

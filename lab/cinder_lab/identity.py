@@ -22,12 +22,20 @@ ENDPOINTS = {
 }
 """Service types, their users and their addresses inside the guest."""
 
+TEMPEST_ROLES = ("admin", "member", "reader")
+"""Each is the role of one of Tempest's users, which are made beforehand:
+under TCG it takes a minute and a half to make and delete them in each run."""
 
-def set_up(client: rest.Client, service_password: str) -> None:
-    """Create the service project, users, services and endpoints.
+
+def set_up(
+    client: rest.Client, service_password: str, tempest_password: str
+) -> None:
+    """Create projects, users, services and endpoints.
 
     :param client: authenticated as admin, on a Keystone that has just
         been bootstrapped.
+    :param service_password: of the services' users.
+    :param tempest_password: of Tempest's users.
     :raises LabError: if that fails.
     """
 
@@ -37,24 +45,26 @@ def set_up(client: rest.Client, service_password: str) -> None:
         )
         return str(answer[kind]["id"])
 
+    def create_user(
+        name: str, password: str, project: str, *roles: str
+    ) -> None:
+        user = create(
+            "user", name=name, password=password, domain_id="default"
+        )
+        for role in roles:
+            client.request(
+                "PUT",
+                "identity",
+                f"/v3/projects/{project}/users/{user}/roles/{role_ids[role]}",
+            )
+
     roles = client.request("GET", "identity", "/v3/roles")["roles"]
     role_ids = {role["name"]: role["id"] for role in roles}
     if "service" not in role_ids:
         role_ids["service"] = create("role", name="service")
     project = create("project", name="service", domain_id="default")
     for service_type, (name, url) in ENDPOINTS.items():
-        user = create(
-            "user",
-            name=name,
-            password=service_password,
-            domain_id="default",
-        )
-        for role in ("admin", "service"):
-            client.request(
-                "PUT",
-                "identity",
-                f"/v3/projects/{project}/users/{user}/roles/{role_ids[role]}",
-            )
+        create_user(name, service_password, project, "admin", "service")
         service = create("service", name=name, type=service_type)
         create(
             "endpoint",
@@ -63,3 +73,6 @@ def set_up(client: rest.Client, service_password: str) -> None:
             region_id=REGION,
             url=url,
         )
+    project = create("project", name="tempest", domain_id="default")
+    for role in TEMPEST_ROLES:
+        create_user(f"tempest-{role}", tempest_password, project, role)

@@ -58,7 +58,9 @@ def command(arguments: Sequence[str]) -> str:
         *chosen,
     ]
     folder = FOLDER if ours else f"{FOLDER}/all"
-    return f"cd {folder} && exec {shlex.join(words)}"
+    # A run that was killed has not given its users back.
+    freed = f"rm -rf {FOLDER}/locks"
+    return f"cd {folder} && {freed} && exec {shlex.join(words)}"
 
 
 def run(
