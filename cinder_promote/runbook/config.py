@@ -12,10 +12,9 @@
 
 """Options of the runbook, group ``[runbook]``."""
 
-import os
-
 from oslo_config import cfg
 
+from cinder_promote import options
 from cinder_promote.runbook import errors
 
 DEFAULT_FILE = "/etc/cinder-promote/runbook.conf"
@@ -126,28 +125,7 @@ def load(config_file: str | None = None) -> cfg.ConfigOpts.GroupAttr:
     :returns: the group's values
     :raises RunbookError: the file is missing or not valid
     """
-    if config_file is None and os.path.exists(DEFAULT_FILE):
-        config_file = DEFAULT_FILE
-    conf = cfg.ConfigOpts()
-    conf.register_group(GROUP)
-    conf.register_opts(OPTS, group=GROUP)
     try:
-        conf(
-            args=[],
-            project="cinder-promote",
-            prog="cinder-promote",
-            default_config_files=[config_file] if config_file else [],
-            default_config_dirs=[],
-        )
-    except (cfg.Error, ValueError) as error:
-        text = " ".join(str(error).split()).rstrip(".")
-        raise errors.RunbookError(f"{config_file}: {text}.") from error
-    for option in OPTS:
-        try:
-            getattr(conf.runbook, option.dest)
-        except (cfg.Error, ValueError) as error:
-            raise errors.RunbookError(
-                f"{config_file}: {option.dest} in [runbook] has a value that "
-                "is not valid."
-            ) from error
-    return conf.runbook
+        return options.load(GROUP, OPTS, config_file, DEFAULT_FILE)
+    except options.InvalidOptions as error:
+        raise errors.RunbookError(str(error)) from error
