@@ -82,7 +82,8 @@ class RehearsalTest(base.LabTestCase):
 
 RUN = "cinder-promote run h@a --to b --replicate-to c"
 
-# Goes on where the last one was; ends as its first argument says.
+# Goes on where the last one was; ends as its first argument says. In each
+# step it waits once to be killed.
 RUNBOOK = """
 import json, os, pathlib, sys, time
 ending, folder, *_ = sys.argv[1:]
@@ -91,11 +92,11 @@ for step in ("stop", "re_point", "start"):
     if (folder / step).exists():
         continue
     (folder / "pid").write_text(str(os.getpid()))
+    again = (folder / f"begun-{step}").exists()
+    (folder / f"begun-{step}").touch()
     print(json.dumps({"event": "step", "step": step, "state": "begun"}),
           flush=True)
-    if (folder / "killed").exists():
-        (folder / "killed").unlink()
-    else:
+    if not again:
         time.sleep(60)
     (folder / step).touch()
 print(json.dumps({"event": "result", "done": ending == "well"}))
@@ -113,7 +114,6 @@ class GuestWithRunbook:
 
     def run(self, text, timeout=300):
         self.kills.append(text)
-        (self.folder / "killed").touch()
         os.kill(int((self.folder / "pid").read_text()), signal.SIGKILL)
         return ""
 
