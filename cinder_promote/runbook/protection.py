@@ -63,7 +63,8 @@ def look(api: cloud.Cloud, name: str, hosts: set[str]) -> Sync:
         pending = [each for each in pending if each not in unknown]
     total = len(volumes)
     percent = 100.0 * len(in_sync) / total if total else 100.0
-    if reported is not None:
+    # The scheduler is told less often than the volumes change.
+    if reported is not None and len(in_sync) < total:
         percent = float(reported.get("replication_sync_percent", percent))
     return Sync(total, len(in_sync), percent, pending, failed, lost, unknown)
 
