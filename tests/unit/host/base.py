@@ -24,6 +24,22 @@ from cinder_promote.host import config
 SAMPLES = pathlib.Path(__file__).parent / "samples"
 
 
+def write_host_conf(directory, **changes):
+    """Write host.conf; the service's state is in the file state beside it."""
+    state = directory / "state"
+    values = {
+        "cinder_config_file": directory / "cinder.conf",
+        "other_cinder_config": directory / "cinder.conf.d",
+        "status_command": f"cat {state}",
+        "stop_command": f"sh -c 'echo inactive >{state}'",
+        "start_command": f"sh -c 'echo active >{state}'",
+        "poll_interval": "0.01",
+        **changes,
+    }
+    lines = [f"{key} = {value}" for key, value in values.items()]
+    (directory / "host.conf").write_text("\n".join(["[host]", *lines, ""]))
+
+
 class HostTestCase(unittest.TestCase):
     """A directory with a cinder.conf, and a service that is a file.
 
@@ -43,17 +59,7 @@ class HostTestCase(unittest.TestCase):
         self.configure()
 
     def configure(self, **changes):
-        values = {
-            "cinder_config_file": self.conf,
-            "other_cinder_config": self.dir / "cinder.conf.d",
-            "status_command": f"cat {self.state}",
-            "stop_command": f"sh -c 'echo inactive >{self.state}'",
-            "start_command": f"sh -c 'echo active >{self.state}'",
-            "poll_interval": "0.01",
-            **changes,
-        }
-        lines = [f"{key} = {value}" for key, value in values.items()]
-        self.host_conf.write_text("\n".join(["[host]", *lines, ""]))
+        write_host_conf(self.dir, **changes)
 
     def options(self):
         return config.load(str(self.host_conf))

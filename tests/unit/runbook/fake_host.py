@@ -58,17 +58,7 @@ class FakeHost:
         self.breaks = {}
 
     def configure(self, **changes):
-        values = {
-            "cinder_config_file": self.conf,
-            "other_cinder_config": self.dir / "cinder.conf.d",
-            "status_command": f"cat {self.state}",
-            "stop_command": f"sh -c 'echo inactive >{self.state}'",
-            "start_command": f"sh -c 'echo active >{self.state}'",
-            "poll_interval": "0.01",
-            **changes,
-        }
-        lines = [f"{key} = {value}" for key, value in values.items()]
-        self.host_conf.write_text("\n".join(["[host]", *lines, ""]))
+        base.write_host_conf(self.dir, **changes)
 
     @property
     def running(self):
