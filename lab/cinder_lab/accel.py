@@ -34,7 +34,16 @@ def options(accelerator: str) -> list[str]:
     """Return QEMU's options for an accelerator, 'kvm' or 'tcg'."""
     if accelerator == "kvm":
         return ["-accel", "kvm", "-cpu", "host"]
-    return ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max"]
+    # A full translation buffer is thrown away whole, and 512 MiB was full
+    # every minute or two; 2047 is the most QEMU takes. With la57 a missed
+    # address is looked up in five levels of tables instead of four, and with
+    # smap each copy from or to a process leaves the translated block.
+    return [
+        "-accel",
+        "tcg,thread=multi,tb-size=2047",
+        "-cpu",
+        "max,la57=off,smap=off",
+    ]
 
 
 def kernel_arguments(accelerator: str) -> list[str]:
