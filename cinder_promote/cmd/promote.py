@@ -331,7 +331,7 @@ class Status(_Verb):
                     "yes" if each.service.frozen else "no",
                     each.service.disabled_reason,
                     each.protection,
-                    each.run and each.run.describe(),
+                    each.run and each.run.describe(each.at_work),
                 )
                 for each in found
             ],

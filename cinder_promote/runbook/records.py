@@ -27,10 +27,11 @@ import os
 from typing import Any
 import urllib.parse
 
-from cinder_promote.runbook import cloud, errors
+from cinder_promote.runbook import cloud, errors, waiting
 
 _FORMAT = 1
 _SUFFIX = ".json"
+_LOCK_SUFFIX = ".lock"
 
 RUNNING = "running"
 UNDOING = "undoing"
@@ -87,17 +88,21 @@ class Record:
     def storage_hosts(self) -> list[str]:
         return sorted({member.partition("@")[0] for member in self.members})
 
-    def describe(self) -> str:
-        """Say in words where the run is."""
+    def describe(self, at_work: bool) -> str:
+        """Say in words where the run is.
+
+        :param at_work: as Records.at_work returns it
+        """
         goal = f"to {self.to}, {self.changed_at}"
+        doing = "at work" if at_work else "interrupted"
         if self.state == UNDOING:
-            return f"{goal}: an undo was interrupted or is at work"
+            return f"{goal}: undo {doing}"
         if self.state != RUNNING:
             return f"{goal}: {self.state}"
         if self.begun:
-            return f"{goal}: at work or interrupted in {self.begun}"
+            return f"{goal}: {doing} in {self.begun}"
         last = self.finished[-1] if self.finished else "the checks"
-        return f"{goal}: at work or interrupted after {last}"
+        return f"{goal}: {doing} after {last}"
 
     @property
     def what(self) -> cloud.Name:
@@ -235,6 +240,28 @@ class Records:
             and hosts & set(record.storage_hosts)
         ]
 
+    def at_work(self, name: str) -> bool:
+        """Return whether a process carries out the run of a name now.
+
+        :raises RunbookError: that can't be told
+        """
+        path = self._path(name, _LOCK_SUFFIX)
+        try:
+            descriptor = os.open(path, os.O_RDWR)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise errors.RunbookError(
+                f"{path} can't be read: {error.strerror}."
+            ) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
     @contextlib.contextmanager
     def locked(self, name: str) -> Iterator[None]:
         """Keep every other run that has to do with a name out.
@@ -244,7 +271,7 @@ class Records:
         :param name: a host@backend, a cluster@backend or a storage host
         :raises RunbookError: another process holds it
         """
-        path = self._path(name, ".lock")
+        path = self._path(name, _LOCK_SUFFIX)
         try:
             os.makedirs(self._directory, mode=0o700, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -254,13 +281,17 @@ class Records:
                 "in [runbook]."
             ) from error
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise errors.RunbookError(
+            waiting.wait_until(
+                lambda: _take(descriptor),
+                bool,
+                lambda _: (
                     f"Another cinder-promote is at work on {name}; wait for "
                     "it to end ('cinder-promote status' tells where it is)."
-                ) from None
+                ),
+                # at_work() of another process has the lock for an instant
+                timeout=0.2,
+                interval=0.1,
+            )
             yield
         finally:
             os.close(descriptor)
@@ -268,3 +299,12 @@ class Records:
     def _path(self, name: str, suffix: str = _SUFFIX) -> str:
         quoted = urllib.parse.quote(name, safe="@")
         return os.path.join(self._directory, f"{quoted}{suffix}")
+
+
+def _take(descriptor: int) -> bool:
+    """Take a lock; return whether nobody else has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -83,9 +83,8 @@ class Runbook:
         record = self._store.read(what.text)
         if record and record.unfinished:
             run = self._promotion(record)
-            self._report.note(
-                f"There is an unfinished run of {what} {record.describe()}."
-            )
+            where = record.describe(self._store.at_work(record.name))
+            self._report.note(f"There is an unfinished run of {what} {where}.")
             todo = _todo(record)
             blocked = False
         else:

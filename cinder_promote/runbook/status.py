@@ -23,12 +23,14 @@ from cinder_promote.runbook import cloud, errors, protection, records
 class Status:
     """A volume service, how far it is protected, and the last run of it.
 
-    ``protection`` is what its driver reports, None if it does not.
+    ``protection`` is what its driver reports, None if it does not;
+    ``at_work`` is whether a process carries out the run now.
     """
 
     service: requests.VolumeService
     protection: str | None
     run: records.Record | None
+    at_work: bool
 
     def as_data(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -36,6 +38,7 @@ class Status:
             **dataclasses.asdict(self.service),
             "protection": self.protection,
             "run": self.run and dataclasses.asdict(self.run),
+            "at_work": self.at_work,
         }
 
 
@@ -48,15 +51,18 @@ def statuses(
     """
     runs = {record.name: record for record in store.all()}
     reported = protection.capabilities(api)
-    found = [
-        Status(
-            each,
-            _protection(reported.get(each.cluster or each.host, {})),
-            runs.get(each.host) or runs.get(each.cluster or ""),
-        )
-        for each in api.services()
-        if name in (None, each.host, each.cluster)
-    ]
+    found = []
+    for each in api.services():
+        if name in (None, each.host, each.cluster):
+            run = runs.get(each.host) or runs.get(each.cluster or "")
+            found.append(
+                Status(
+                    each,
+                    _protection(reported.get(each.cluster or each.host, {})),
+                    run,
+                    run is not None and store.at_work(run.name),
+                )
+            )
     if name and not found:
         raise errors.RunbookError(
             f"There is no volume service of host or cluster {name}."

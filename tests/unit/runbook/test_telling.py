@@ -12,9 +12,12 @@
 
 """The verbs that only tell: plan and status."""
 
+import fcntl
 import json
+import os
+import threading
 
-from cinder_promote.runbook import steps
+from cinder_promote.runbook import records, steps
 from tests.unit.runbook import base
 
 
@@ -89,7 +92,32 @@ class StatusTest(base.RunbookTestCase):
         self.break_off(steps.STEPS[3])
         output = self.assert_done("status", base.HOST)
         self.assertRegex(output, "failed-over +lvm-b +yes +frozen")
-        self.assertIn("interrupted in reset", output)
+        self.assertIn(": interrupted in reset", output)
+
+    def test_at_work(self):
+        self.break_off(steps.STEPS[3])
+        store = records.Records(str(self.state_directory))
+        with store.locked(base.HOST):
+            output = self.assert_done("status", base.HOST)
+            self.assertIn(": at work in reset", output)
+            output = self.assert_done("status", "--json", base.HOST)
+        self.assertIs(True, json.loads(output)["services"][0]["at_work"])
+        output = self.assert_done("status", "--json", base.HOST)
+        self.assertIs(False, json.loads(output)["services"][0]["at_work"])
+
+    def test_looking_keeps_no_run_out(self):
+        store = records.Records(str(self.state_directory))
+        with store.locked(base.HOST):
+            pass
+        looking = os.open(store._path(base.HOST, ".lock"), os.O_RDWR)
+        self.addCleanup(os.close, looking)
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        timer = threading.Timer(0.05, fcntl.flock, (looking, fcntl.LOCK_UN))
+        timer.start()
+        self.addCleanup(timer.join)
+        with store.locked(base.HOST):
+            self.assertTrue(store.at_work(base.HOST))
+        self.assertFalse(store.at_work(base.HOST))
 
     def test_no_such_host(self):
         self.assert_refused("no volume service of host", "status", "x@y")
