@@ -96,6 +96,8 @@ def fetch(
                         "wheel",
                         "--quiet",
                         "--no-deps",
+                        # without it, the pip of Debian 12 would want wheel
+                        "--use-pep517",
                         f"--wheel-dir={target}",
                         str(source),
                     ],
