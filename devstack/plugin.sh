@@ -11,10 +11,48 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-# DevStack's entry point: it only dispatches. So far there is nothing to
-# dispatch to; what it would deploy can be had in the lab, with `make e2e`.
+# DevStack's entry point, sourced for each phase: it only dispatches.
+# configure_, init_ and cleanup_cinder_backend_promote_lvm, in
+# lib/promote_lvm, are called by DevStack's lib/cinder.
 
-if [[ "$1" == "stack" && "$2" == "pre-install" ]]; then
-    die $LINENO "The DevStack plugin of cinder-promote deploys nothing yet;" \
-        "take its enable_plugin line out of local.conf."
-fi
+for library in backends disks promote_lvm server tempest; do
+    # shellcheck source=/dev/null
+    source "$CINDER_PROMOTE_DIR/devstack/lib/$library"
+done
+unset library
+
+case "$1 ${2:-}" in
+    "stack install")
+        echo_summary "Installing cinder-promote"
+        install_cinder_promote
+        install_promote_disk_command
+        ;;
+    "stack post-config")
+        echo_summary "Configuring cinder-promote"
+        configure_cinder_promote
+        enable_promote_disks
+        ;;
+    "stack extra")
+        if is_service_enabled c-api; then
+            echo_summary "Checking cinder-promote and creating volume types"
+            check_promote_extension
+            create_promote_volume_types
+        fi
+        ;;
+    "stack test-config")
+        accept_promote_disks_after_reboot
+        if is_service_enabled tempest; then
+            echo_summary "Configuring Tempest for cinder-promote"
+            install_promote_tempest_access
+            configure_promote_tempest
+        fi
+        ;;
+    "unstack ")
+        log_out_of_promote_volumes
+        remove_promote_tempest_access
+        cleanup_cinder_promote
+        ;;
+    "clean ")
+        remove_promote_disks
+        ;;
+esac
