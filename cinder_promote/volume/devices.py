@@ -62,9 +62,10 @@ class Mirror:
             self.health[index] == 'a' and self.action == 'resync')
 
     @property
-    def failed(self):
-        """Whether a leg was dropped."""
-        return 'D' in self.health
+    def dropped(self):
+        """Indices of the legs that were dropped."""
+        return tuple(index for index, state in enumerate(self.health)
+                     if state == 'D')
 
     @property
     def in_sync(self):

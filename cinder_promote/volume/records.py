@@ -28,7 +28,11 @@ Status = fields.ReplicationStatus
 
 @dataclasses.dataclass
 class Record:
-    """A replicated volume; ``size`` in bytes, ``current`` its current copy."""
+    """A replicated volume.
+
+    ``size`` is in bytes, ``current`` its current copy, ``noted_loss`` the
+    mirror and those of its legs whose loss was written down.
+    """
 
     volume_id: str
     name: str
@@ -36,6 +40,7 @@ class Record:
     status: str
     current: copies.Current
     progress: float = 0.0
+    noted_loss: tuple | None = None
 
 
 def of_volume(volume):
@@ -119,3 +124,19 @@ def commit_failover(host, backend_id):
     if not done:
         raise exception.UnableToFailOver(
             reason='the service row of %s was changed meanwhile' % host)
+
+
+def confirm_failover(host):
+    """Have the row of a backend that serves from a target say so.
+
+    If the fail-over ended with an error, the manager wrote that, and from
+    such a row nothing leads on.
+    """
+    service = get_service(host)
+    if service.replication_status != Status.FAILED_OVER:
+        service.conditional_update(
+            {'replication_status': Status.FAILED_OVER,
+             'disabled': True,
+             'disabled_reason': 'failed-over'},
+            {'active_backend_id': service.active_backend_id,
+             'replication_status': service.replication_status})

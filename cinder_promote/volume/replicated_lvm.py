@@ -125,6 +125,8 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
         else:
             self._replication.start(serving, copies_in, self._protecting,
                                     failed_over=bool(self._active))
+        if self._active:
+            records.confirm_failover(self.host)
         self._serve_from(serving)
         self._prepare_groups(found, serving)
         if self._look is None:
@@ -158,7 +160,10 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
             if target.volume_group in found:
                 continue
             tag = copies.partner_tag('target', target.volume_group)
-            if serving not in found or tag not in found[serving].tags:
+            # Once failed over, or in need of it, another target does not
+            # matter, and its group need not remember this one.
+            if not (self._active or self._primary_lost or
+                    tag in found[serving].tags):
                 raise targets.InvalidConfiguration(
                     'replication_device', self._section,
                     'volume group %s of target %s does not exist'
@@ -229,8 +234,13 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
                      self.host, ', '.join(target.backend_id
                                           for target in self._targets))
             self._held = False
-            self._prepare_groups(self._groups.scan(),
-                                 self.configuration.volume_group)
+            try:
+                self._prepare_groups(self._groups.scan(),
+                                     self.configuration.volume_group)
+            except Exception:
+                # the next statistics try again
+                self._held = True
+                raise
             self._replication.protect()
 
     def _replication_look(self):

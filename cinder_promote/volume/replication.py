@@ -13,6 +13,7 @@
 """Keeping the copies of a backend's volumes: mirror, fail over, protect."""
 
 import contextlib
+import dataclasses
 import threading
 
 from cinder import exception
@@ -102,9 +103,27 @@ class Replication:
                     record.current.volume_group):
                 LOG.error('Volume %s has no copy that can be seen.', name)
                 continue
-            generations[name] = copies.check(
-                name, record.current, seen, self._volume_group, failed_over)
+            try:
+                generations[name] = copies.check(
+                    name, record.current, seen, self._volume_group,
+                    failed_over)
+            except copies.StaleCopy as error:
+                if not self._was_left_behind(record, failed_over):
+                    raise
+                LOG.error('Volume %s was not failed over. %s', name, error)
+                record.status = Status.FAILOVER_ERROR
+                records.save(record, str(error))
         return generations
+
+    def _was_left_behind(self, record, failed_over):
+        """Whether a fail-over did not take a volume along.
+
+        Cinder's manager puts those to 'not-capable' that were not protected;
+        others keep their status if it was killed half-way. What was failed
+        over and is stale all the same, is pointed at wrongly.
+        """
+        return (record.status == Status.NOT_CAPABLE or
+                failed_over and record.status != Status.FAILED_OVER)
 
     def _sweep(self, groups):
         """Remove what is left of volumes that were deleted without a disk."""
@@ -116,7 +135,10 @@ class Replication:
                         records.is_deleted(volume_id)):
                     LOG.info('Removing the copy of deleted volume %s from '
                              'volume group %s.', name, group.name)
-                    self._groups.remove_copy(groups, group.name, name)
+                    try:
+                        self._groups.remove_copy(groups, group.name, name)
+                    except exception.VolumeBackendAPIException:
+                        LOG.exception('It is there still.')
 
     def _start_volume(self, record, generation, groups):
         name = record.name
@@ -148,12 +170,8 @@ class Replication:
             self._note(record, generation,
                        record.status if record.status in
                        (Status.ENABLED, Status.ERROR) else Status.ENABLING)
-        elif mirror.mirror.leg_complete(legs.index(self._volume_group)):
-            self._make_single(record, generation, groups)
         else:
-            raise results.CommandFailed(
-                data='the copy of %s in volume group %s is not in sync'
-                % (record.name, self._volume_group))
+            self._make_single(record, generation, mirror, groups)
 
     def _expect_single(self, record, present):
         """Make sure that a volume is served from the designated copy."""
@@ -175,18 +193,42 @@ class Replication:
             self._groups.activate(group, name)
         size = seen[self._volume_group].size
         if len(legs) > 1 and legs == self._wanted_legs():
-            mirror = devices.mirror_name(name, generation)
-            self._mapper.create(mirror, devices.mirror_table(
-                size, name, legs, devices.Legs.KNOWN))
-            self._mapper.repair(mirror)
-            table = devices.front_over_mirror(size, mirror)
-            self._note(record, generation, Status.ENABLED)
-        else:
+            self._assemble_mirror(record, generation, legs, size, groups)
+            return
+        generation = self._raise(
+            groups, {name: generation}, [self._volume_group])[name]
+        self._settle(record, generation)
+        self._mapper.create(
+            devices.front_name(name),
+            devices.front_over_copy(size, self._volume_group, name))
+
+    def _assemble_mirror(self, record, generation, legs, size, groups):
+        """Set up a mirror whose copies have the same generation.
+
+        The mirror itself knows better if a copy was dropped and the service
+        had no time to mark it.
+        """
+        name = record.name
+        device = devices.mirror_name(name, generation)
+        self._mapper.create(device, devices.mirror_table(
+            size, name, legs, devices.Legs.KNOWN))
+        mirror = self._mapper.devices()[device].mirror
+        complete = [leg for index, leg in enumerate(legs)
+                    if mirror.leg_complete(index)]
+        behind = bool(complete) and len(complete) < len(legs)
+        if behind and self._volume_group not in complete:
+            self._mapper.remove(device)
+            self._note_loss(record, [self._volume_group], complete, groups)
+            return
+        if behind:
             generation = self._raise(
-                groups, {name: generation}, [self._volume_group])[name]
-            table = devices.front_over_copy(size, self._volume_group, name)
-            self._settle(record, generation)
-        self._mapper.create(devices.front_name(name), table)
+                groups, {name: generation}, complete)[name]
+        self._note(record, generation,
+                   Status.ENABLING if behind else Status.ENABLED)
+        self._mapper.create(devices.front_name(name),
+                            devices.front_over_mirror(size, device))
+        if not behind:
+            self._mapper.repair(device)
 
     # One volume
 
@@ -252,7 +294,9 @@ class Replication:
         """Serve volumes from a target from now on.
 
         :param target: ``targets.Target``
-        :param names: names of the volumes to fail over
+        :param names: names of the volumes to fail over; others that are
+            there, such as one that was being created, are failed over with
+            them and saved here
         :param commit: called once it is sure that the target can be used,
             before anything is switched
         :returns: for each name its record, and a sentence if it failed
@@ -267,7 +311,8 @@ class Replication:
             present = self._mapper.devices()
             generations = {}
             outcome = {}
-            for name in names:
+            others = [name for name in self._records if name not in names]
+            for name in [*names, *others]:
                 reason = self._why_not(name, target.volume_group, groups,
                                        present)
                 outcome[name] = (self._records.get(name), reason)
@@ -292,6 +337,9 @@ class Replication:
             for record, reason in outcome.values():
                 if record and reason:
                     record.status = Status.FAILOVER_ERROR
+            for name in others:
+                with self._errors_of(self._records[name]):
+                    records.save(*outcome[name])
             threading.Thread(target=self._remove_old_mirrors,
                              args=(list(raised),), daemon=True).start()
             return outcome
@@ -381,14 +429,15 @@ class Replication:
         record.progress = mirror.mirror.percent
         if mirror.mirror.in_sync:
             return record.status == Status.ENABLED
-        return not mirror.mirror.failed
+        return not mirror.mirror.dropped
 
     def _advance(self, record, mirror, groups):
-        if mirror is None or record.status == Status.ERROR:
-            self._protect_volume(record, mirror, groups)
-        elif mirror.mirror.failed:
+        if mirror and mirror.mirror.dropped and (
+                record.noted_loss != (mirror.name, mirror.mirror.dropped)):
             self._leg_lost(record, mirror, groups)
-        else:
+        elif mirror is None or record.status == Status.ERROR:
+            self._protect_volume(record, mirror, groups)
+        elif mirror.mirror.in_sync:
             name = record.name
             for group in self._targets:
                 self._groups.set_generation(
@@ -406,7 +455,8 @@ class Replication:
                       missing[0])
             return
         if mirror:
-            self._make_single(record, record.current.generation, groups)
+            self._make_single(record, record.current.generation, mirror,
+                              groups)
             groups = self._groups.scan()
         present = self._mapper.devices()
         self._expect_single(record, present)
@@ -435,29 +485,46 @@ class Replication:
 
     def _leg_lost(self, record, mirror, groups):
         """Leave a copy behind that no longer gets the writes."""
-        name = record.name
-        legs = self._legs(mirror, name, groups)
-        dropped = [group for group, state in zip(legs, mirror.mirror.health,
-                                                strict=True)
-                   if state == 'D']
+        legs = self._legs(mirror, record.name, groups)
+        dropped = [legs[index] for index in mirror.mirror.dropped]
         complete = [group for index, group in enumerate(legs)
-                    if group in groups and mirror.mirror.leg_complete(index)]
-        generation = record.current.generation
-        if complete:
-            generation = self._raise(groups, {name: self._newest(
-                name, groups)}, complete)[name]
-        if self._volume_group not in dropped:
-            holder, lost = self._volume_group, None
-        elif complete:
-            holder, lost = complete[0], self._volume_group
-        else:
-            holder, lost = record.current.volume_group, None
-        record.current = copies.Current(generation, holder, lost)
-        record.status = Status.ERROR
+                    if group and mirror.mirror.leg_complete(index)]
+        self._note_loss(record, dropped, complete, groups)
+        record.noted_loss = (mirror.name, mirror.mirror.dropped)
+
+    def _note_loss(self, record, dropped, complete, groups):
+        """Write down that some copies no longer get the writes.
+
+        :param dropped: their volume groups, None for one that is gone
+        :param complete: volume groups of the copies that go on
+        """
+        name = record.name
         message = 'lost the copy in volume group %s' % ' and '.join(
             map(str, dropped))
-        records.save(record, message)
+        lost = self._volume_group if self._volume_group in dropped else None
+        holder = (self._volume_group if not lost else
+                  complete[0] if complete else record.current.volume_group)
+        if lost:
+            # Before any copy is newer than the primary's: killed in between,
+            # the next start must not take that for a wrong configuration.
+            self._save_loss(record, record.current.generation, holder, lost,
+                            message)
+        visible = [group for group in complete if group in groups]
+        if visible:
+            generation = self._raise(
+                groups, {name: self._newest(name, groups)}, visible)[name]
+            self._save_loss(record, generation, holder, lost, message)
+        elif not lost:
+            self._save_loss(record, record.current.generation, holder, lost,
+                            message)
         LOG.error('Volume %s %s.', name, message)
+
+    def _save_loss(self, record, generation, holder, lost, message):
+        """Change a record once the database has it."""
+        current = copies.Current(generation, holder, lost)
+        records.save(dataclasses.replace(
+            record, status=Status.ERROR, current=current), message)
+        record.status, record.current = Status.ERROR, current
 
     # Reports
 
@@ -520,9 +587,18 @@ class Replication:
             self._groups.set_generation(groups, group, raised)
         return raised
 
-    def _make_single(self, record, generation, groups):
-        """Serve a volume from the one copy that is designated."""
+    def _make_single(self, record, generation, mirror, groups):
+        """Serve a volume from the one copy that is designated.
+
+        :raises CommandFailed: the mirror got writes that this copy has not
+        """
         name = record.name
+        legs = self._legs(mirror, name, groups)
+        if (self._volume_group not in legs or not mirror.mirror.leg_complete(
+                legs.index(self._volume_group))):
+            raise results.CommandFailed(
+                data='the copy of %s in volume group %s is not in sync'
+                % (name, self._volume_group))
         raised = self._raise(groups, {name: max(
             generation, self._newest(name, groups))}, [self._volume_group])
         self._settle(record, raised[name])

@@ -1,0 +1,331 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""What is left when disks go and come back, and processes are killed."""
+
+import time
+
+import fixtures
+
+from cinder_promote import promotion
+from cinder_promote.volume import copies, results
+from tests.unit.volume import base, fake_host
+from tests.unit.volume.base import B_TO_C, A, B, C
+
+TO_B_AND_C = (A, ['backend_id:lvm-b,volume_group:promote-b',
+                  'backend_id:lvm-c,volume_group:promote-c'])
+
+
+class ComeBackTest(base.TestCase):
+    """A copy that missed writes is not served when its disk is back."""
+
+    def test_primary_lost_after_one_of_two_targets(self):
+        driver = self.start(*TO_B_AND_C)
+        volume = self.create(driver)
+        front = self.front(volume)
+        self.host.fail(B)
+        self.host.write(front, 'x', 1)
+        driver._replication.look()
+        self.host.fail(A)
+        self.host.write(front, 'y', 2)
+        driver._replication.look()
+        self.host.repair(A)
+        self.host.repair(B)
+        driver._replication.look()
+        self.assertEqual({'x': 1, 'y': 2}, self.host.read(front))
+        self.assertEqual({'x': 1, 'y': 2}, self.data(C, volume))
+        current = copies.Current.from_driver_data(
+            self.reload(volume).replication_driver_data)
+        self.assertEqual((C, A), (current.volume_group, current.lost))
+        self.fail_over(driver, 'lvm-c', self.reload(volume))
+        self.assertEqual({'x': 1, 'y': 2}, self.host.read(front))
+
+    def test_second_target_lost_later(self):
+        driver = self.start(*TO_B_AND_C)
+        volume = self.create(driver)
+        front = self.front(volume)
+        for disk in (B, C):
+            self.host.fail(disk)
+            self.host.write(front, disk, 1)
+            driver._replication.look()
+        generation = self.reload(volume).replication_driver_data
+        driver._replication.look()
+        self.assertEqual(generation,
+                         self.reload(volume).replication_driver_data)
+        self.host.cut_power()
+        self.host.repair(C)
+        driver = self.start(*TO_B_AND_C)
+        updates = self.fail_over(driver, 'lvm-c', self.reload(volume))
+        self.assertEqual('failover-error',
+                         updates[volume.id]['replication_status'])
+
+    def test_primary_lost_while_the_target_is_not_seen(self):
+        driver = self.start()
+        volume = self.create(driver)
+        front = self.front(volume)
+        self.host.fail(A)
+        self.host.write(front, 'x', 1)
+        # slow to answer once, so that LVM was not asked about it for a while
+        driver._groups._hung['/dev/mapper/disk-b'] = time.monotonic() + 300
+        driver._replication.look()
+        driver._groups._hung.clear()
+        self.host.repair(A)
+        driver._replication.look()
+        self.assertEqual({'x': 1}, self.host.read(front))
+        self.host.cut_power()
+        driver = self.start()
+        self.assertNotIn(front, self.host.devices)
+        self.fail_over(driver, 'lvm-b', self.reload(volume))
+        self.assertEqual({'x': 1}, self.host.read(front))
+
+    def test_only_the_mirror_knows_that_the_target_was_dropped(self):
+        driver = self.start()
+        volume = self.create(driver)
+        front = self.front(volume)
+        self.host.fail(B)
+        self.host.write(front, 'x', 1)
+        self.host.repair(B)
+        self.host.cut_power()
+        self.slow_recovery()
+        self.start()
+        self.assertEqual({'x': 1}, self.host.read(front))
+        self.assertEqual('enabling', self.reload(volume).replication_status)
+        self.host.fail(A)
+        self.host.cut_power()
+        driver = self.start()
+        updates = self.fail_over(driver, 'lvm-b', self.reload(volume))
+        self.assertEqual('failover-error',
+                         updates[volume.id]['replication_status'])
+
+    def test_only_the_mirror_knows_that_the_primary_was_dropped(self):
+        driver = self.start()
+        volume = self.create(driver)
+        front = self.front(volume)
+        self.host.fail(A)
+        self.host.write(front, 'x', 1)
+        self.host.repair(A)
+        self.host.cut_power()
+        self.slow_recovery()
+        driver = self.start()
+        self.assertNotIn(front, self.host.devices)
+        self.fail_over(driver, 'lvm-b', self.reload(volume))
+        self.assertEqual({'x': 1}, self.host.read(front))
+
+    def slow_recovery(self):
+        """Have mirrors copy nothing from now on."""
+        real = fake_host.FakeHost._start_mirror
+
+        def start_mirror(host, device):
+            before = [(leg, dict(leg.data)) for leg in host._legs(device)]
+            real(host, device)
+            for (leg, data), health in zip(before, device.health,
+                                           strict=True):
+                if health == 'a':
+                    leg.data = data
+
+        self.useFixture(fixtures.MockPatchObject(
+            fake_host.FakeHost, '_start_mirror', start_mirror))
+
+
+class LeftBehindTest(base.TestCase):
+    """A volume that could not be failed over does not stop the others."""
+
+    def manager_fails_over(self, driver, backend_id, *volumes):
+        """As the manager does with those that are not protected."""
+        protected = []
+        for volume in map(self.reload, volumes):
+            if volume.replication_status == 'disabled':
+                volume.status = 'error'
+                volume.replication_status = 'not-capable'
+                volume.save()
+            else:
+                protected.append(volume)
+        return self.fail_over(driver, backend_id, *protected)
+
+    def unprotected_and_protected(self):
+        """A promoted host with a volume that is not protected yet."""
+        driver = self.start()
+        good = self.create(driver)
+        self.fail_over(driver, 'lvm-b', good)
+        self.reset()
+        driver = self.start(*B_TO_C)
+        self.set_service(replication_status='enabled')
+        self.refresh(driver)
+        driver._replication.look()
+        self.host.finish_recovery()
+        driver._replication.look()
+        driver._replication._protecting = False
+        late = self.create(driver)
+        driver._replication._protecting = True
+        self.host.fail(B)
+        self.manager_fails_over(driver, 'lvm-c', good, late)
+        self.host.write(self.front(good), 'x', 1)
+        return good, late
+
+    def assert_served(self, good, late):
+        self.assertEqual({'x': 1}, self.host.read(self.front(good)))
+        late = self.reload(late)
+        self.assertEqual('failover-error', late.replication_status)
+
+    def test_start_while_failed_over(self):
+        good, late = self.unprotected_and_protected()
+        self.host.repair(B)
+        self.start(*B_TO_C)
+        self.assert_served(good, late)
+
+    def test_promoted_start(self):
+        good, late = self.unprotected_and_protected()
+        self.host.repair(B)
+        self.reset()
+        self.start(C, ['backend_id:lvm-a,volume_group:promote-a'])
+        self.assert_served(good, late)
+
+    def test_killed_once_the_row_is_written(self):
+        driver = self.start()
+        good, bad = self.create(driver), self.create(driver)
+        self.host.fail(B)
+        self.host.write(self.front(bad), 'y', 1)
+        driver._replication.look()
+        self.host.repair(B)
+
+        def crash():
+            if self.service()['active_backend_id']:
+                raise fake_host.Crash()
+
+        self.host.meanwhile = crash
+        self.assertRaises(fake_host.Crash, self.fail_over, driver, 'lvm-b',
+                          good, bad)
+        self.host.meanwhile = None
+        self.start()
+        self.host.write(self.front(good), 'x', 1)
+        self.assertEqual({'x': 1}, self.data(B, good))
+        self.assertEqual('failover-error',
+                         self.reload(bad).replication_status)
+
+    def test_created_while_the_host_fails_over(self):
+        driver = self.start()
+        known = self.create(driver)
+        late = self.create(driver)
+        self.fail_over(driver, 'lvm-b', known)
+        self.assertEqual('failed-over', self.reload(late).replication_status)
+        self.reset()
+        self.start(*B_TO_C)
+        self.assertIn(self.front(late), self.host.devices)
+
+    def test_wrong_group_while_failed_over_is_refused(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.fail_over(driver, 'lvm-b', volume)
+        self.assertRaises(
+            copies.StaleCopy, self.start, A,
+            ['backend_id:lvm-b,volume_group:promote-c'])
+        self.assertEqual('failed-over',
+                         self.reload(volume).replication_status)
+
+    def test_database_away_as_the_primary_is_lost(self):
+        driver = self.start()
+        volume = self.create(driver)
+        front = self.front(volume)
+        self.host.fail(A)
+        self.host.write(front, 'x', 1)
+        with fixtures.MonkeyPatch(
+                'cinder_promote.volume.records.save', self.no_database):
+            self.assertRaises(RuntimeError, driver._replication.look)
+        driver._replication.look()
+        self.host.repair(A)
+        self.host.cut_power()
+        driver = self.start()
+        self.fail_over(driver, 'lvm-b', self.reload(volume))
+        self.assertEqual({'x': 1}, self.host.read(front))
+
+    @staticmethod
+    def no_database(*arguments):
+        raise RuntimeError()
+
+
+class GoOnTest(base.TestCase):
+    """What fails on one disk does not stop what others serve."""
+
+    def test_enabled_while_the_new_target_can_not_be_prepared(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.fail_over(driver, 'lvm-b', volume)
+        self.reset()
+        driver = self.start(*B_TO_C)
+        self.set_service(replication_status='enabled')
+        with self.refusing('lvcreate', 'promote-c-pool'):
+            self.assertRaises(results.CommandFailed,
+                              driver.get_volume_stats, True)
+        driver.get_volume_stats(True)
+        driver._replication.look()
+        self.assertEqual('enabling', self.reload(volume).replication_status)
+
+    def test_left_copy_can_not_be_removed(self):
+        driver = self.start()
+        kept, deleted = self.create(driver), self.create(driver)
+        self.fail_over(driver, 'lvm-b', kept, deleted)
+        self.host.fail(A)
+        driver.delete_volume(self.reload(deleted))
+        deleted.destroy()
+        self.reset()
+        self.host.repair(A)
+        self.host.cut_power()
+        with self.refusing('lvremove', A + '/'):
+            self.start(*B_TO_C)
+        self.assertIn(self.front(kept), self.host.devices)
+
+    def test_another_target_is_lost_while_failed_over(self):
+        driver = self.start(*TO_B_AND_C)
+        volume = self.create(driver)
+        self.host.fail(A)
+        self.fail_over(driver, 'lvm-b', volume)
+        self.host.fail(C)
+        self.host.cut_power()
+        self.start(*TO_B_AND_C)
+        self.assertIn(self.front(volume), self.host.devices)
+
+    def test_primary_and_another_target_are_lost(self):
+        driver = self.start(*TO_B_AND_C)
+        volume = self.create(driver)
+        self.host.fail(A)
+        self.host.fail(C)
+        self.host.cut_power()
+        driver = self.start(*TO_B_AND_C)
+        updates = self.fail_over(driver, 'lvm-b', volume)
+        self.assertEqual('failed-over',
+                         updates[volume.id]['replication_status'])
+
+    def test_start_after_a_fail_over_that_ended_with_an_error(self):
+        driver = self.start()
+        volume = self.create(driver)
+        with self.refusing('lvchange', '--addtag'):
+            self.assertRaises(results.CommandFailed, driver.failover_host,
+                              self.context, [volume], 'lvm-b')
+        self.set_service(replication_status='failover-error', disabled=1)
+        self.start()
+        self.assertEqual('failed-over', self.service()['replication_status'])
+        self.set_service(frozen=1)
+        promotion.reset_active_backend(self.context, base.HOST)
+        self.assertEqual('disabled', self.service()['replication_status'])
+
+    def refusing(self, *words):
+        """Have commands that hold all of some words fail."""
+        run = self.host.run
+
+        def refuse(argv, timeout, stdin=None):
+            line = ' '.join(argv)
+            if all(word in line for word in words):
+                return 5, '', 'refused'
+            return run(argv, timeout, stdin)
+
+        return fixtures.MonkeyPatch('cinder_promote.privsep.command.run',
+                                    refuse)
