@@ -86,7 +86,12 @@ CinderPromoteOpts = [
                 "create volumes from an image, then upload them to an image "
                 "and compare; nothing is attached",
             ),
-            ("guest", "write in a Nova server; not available yet"),
+            (
+                "guest",
+                "attach volumes to a Nova server, which writes all the time; "
+                "the server is made and reached as [compute] and [validation] "
+                "say",
+            ),
         ],
         help="How the data of volumes is written and checked.",
     ),
@@ -100,8 +105,8 @@ CinderPromoteOpts = [
         "io_timeout",
         default=120,
         min=1,
-        help="Seconds after which one read or write of the `host` probe has "
-        "failed.",
+        help="Seconds after which one read or write of the `host` probe, or "
+        "a few writes of the `guest` probe, have failed.",
     ),
     cfg.StrOpt(
         "storage_host_address",
@@ -170,8 +175,9 @@ CinderPromoteOpts = [
         default=True,
         help="Whether an attached volume can be read and written all the time "
         "while a primary is lost, the host failed over, restarted and "
-        "promoted. If false, the `host` probe detaches the volume before "
-        "such a step and attaches it again afterwards.",
+        "promoted. If false, the `host` and `guest` probes detach the volume "
+        "before such a step and attach it again afterwards, and a server "
+        "booted from a volume is shelved meanwhile.",
     ),
     cfg.IntOpt(
         "state_timeout",

@@ -31,6 +31,11 @@ ERROR_DELETING = "error_deleting"
 IMAGE_ACTIVE = "active"
 IMAGE_KILLED = "killed"
 
+# status of servers
+SERVER_ACTIVE = "ACTIVE"
+SERVER_ERROR = "ERROR"
+SERVER_SHELVED_OFFLOADED = "SHELVED_OFFLOADED"
+
 # state of services
 UP = "up"
 

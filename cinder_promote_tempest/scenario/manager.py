@@ -12,10 +12,19 @@
 
 """What the scenarios share: volumes, and waits for what becomes of them."""
 
+import contextlib
+
 from tempest import config
+from tempest.lib import exceptions
 from tempest.lib.common.utils import data_utils, test_utils
 
-from cinder_promote_tempest.common import base, probes, states, waiters
+from cinder_promote_tempest.common import (
+    base,
+    guests,
+    probes,
+    states,
+    waiters,
+)
 
 CONF = config.CONF
 
@@ -26,19 +35,65 @@ class PromotionScenario(base.PromoteTest):
     required_options: tuple[str, ...] = ("volume_type",)
 
     @classmethod
+    def needs_guest(cls):
+        """Return whether the tests of this class start servers of Nova."""
+        return False
+
+    @classmethod
+    def skip_checks(cls):
+        super().skip_checks()
+        if not cls.needs_guest():
+            return
+        if not CONF.service_available.nova:
+            raise cls.skipException("[service_available] nova is false")
+        if not CONF.validation.run_validation:
+            raise cls.skipException(
+                "[validation] run_validation is false, so nothing may log in "
+                "to servers"
+            )
+
+    @classmethod
+    def setup_credentials(cls):
+        if cls.needs_guest():
+            cls.set_network_resources(
+                network=True, router=True, subnet=True, dhcp=True
+            )
+        super().setup_credentials()
+
+    @classmethod
     def setup_clients(cls):
         super().setup_clients()
         cls.volumes_client = cls.os_admin.volumes_client_latest
         cls.pools_client = cls.os_admin.volume_scheduler_stats_client_latest
 
-    def create_probe(self, io_probe=None):
+    def create_guest(self, **arguments):
+        """Start a server that one can log in to.
+
+        :param arguments: what else to send, as guests.start_server takes it
+        :returns: a Guest, which is deleted after the test
+        """
+        guest = guests.start_server(
+            self.os_admin,
+            self.get_tenant_network(),
+            self.get_test_validation_resources(self.os_admin),
+            **arguments,
+        )
+        self.addCleanup(guest.delete)
+        return guest
+
+    def create_probe(self, io_probe=None, create_guest=None):
         """Return the probe for one volume, closed at the end of the test.
 
         :param io_probe: which one, by default the configured one
+        :param create_guest: function that returns the Guest for the `guest`
+            probe, by default a new one
         """
         options = CONF.cinder_promote
         probe = probes.create_probe(
-            io_probe or options.io_probe, self.os_admin, options
+            io_probe or options.io_probe,
+            self.os_admin,
+            options,
+            create_guest or self.create_guest,
         )
         self.addCleanup(probe.close)
         return probe
@@ -132,4 +187,63 @@ class PromotionScenario(base.PromoteTest):
             f"volume {volume_id}",
             interval=options.poll_interval,
             timeout=options.state_timeout,
+        )
+
+
+class FailoverScenario(PromotionScenario):
+    """A test that fails the host over and promotes what it failed over to."""
+
+    required_options = (
+        "volume_type",
+        "failover_target",
+        "protection_target",
+        "storage_host_address",
+    )
+
+    @classmethod
+    def skip_checks(cls):
+        super().skip_checks()
+        options = CONF.cinder_promote
+        if not options.can_destroy_primary:
+            return
+        if not options.fail_backend_command:
+            raise cls.skipException(
+                "[cinder_promote] can_destroy_primary is true, and "
+                "fail_backend_command is not set"
+            )
+        if not options.repair_backend_command:
+            raise exceptions.InvalidConfiguration(
+                "[cinder_promote] fail_backend_command is set, and "
+                "repair_backend_command is not"
+            )
+
+    def faults_until_volumes_are_deleted(self):
+        """Return the stack of faults, undone before volumes are deleted.
+
+        To be called when all volumes are created, and before they are
+        attached. In the end they are detached, the storage is replaced,
+        which nobody may use by then, and the host is thawed, as Cinder
+        deletes nothing on a frozen one.
+        """
+        self.addCleanup(self.workflow.thaw_if_frozen)
+        faults = contextlib.ExitStack()
+        self.addCleanup(faults.close)
+        return faults
+
+    def fail_backend(self, faults, backend_id):
+        """Have the storage of a backend fail, if that may be done here.
+
+        :param faults: the stack of faults
+        :param backend_id: the primary, or one of its replication targets
+        """
+        if CONF.cinder_promote.can_destroy_primary:
+            faults.enter_context(self.workflow.failed_backend(backend_id))
+
+    def wait_for_replication(self, volume_id, status):
+        """Wait until a volume has a replication_status."""
+        self.wait_for_volume(
+            volume_id,
+            "replication_status",
+            status,
+            failed=(states.FAILOVER_ERROR,),
         )

@@ -31,32 +31,12 @@ RESET = promote_backend_client.RESET_ACTIVE_BACKEND
 
 
 @decorators.serial
-class PromotionTest(manager.PromotionScenario):
+class PromotionTest(manager.FailoverScenario):
     """Fails a host over twice, with a promotion between."""
 
-    required_options = (
-        "volume_type",
-        "failover_target",
-        "protection_target",
-        "storage_host_address",
-    )
-
     @classmethod
-    def skip_checks(cls):
-        super().skip_checks()
-        options = CONF.cinder_promote
-        if not options.can_destroy_primary:
-            return
-        if not options.fail_backend_command:
-            raise cls.skipException(
-                "[cinder_promote] can_destroy_primary is true, and "
-                "fail_backend_command is not set"
-            )
-        if not options.repair_backend_command:
-            raise exceptions.InvalidConfiguration(
-                "[cinder_promote] fail_backend_command is set, and "
-                "repair_backend_command is not"
-            )
+    def needs_guest(cls):
+        return CONF.cinder_promote.io_probe == "guest"
 
     @decorators.idempotent_id("5987297b-a108-4d88-8848-5cb64d647f06")
     @decorators.attr(type="slow")
@@ -87,25 +67,20 @@ class PromotionTest(manager.PromotionScenario):
         volume_id = self.create_volume(
             CONF.cinder_promote.volume_type, **probe.volume_arguments()
         )
-        # In the end the volume is detached, the storage is replaced, which
-        # nobody may use by then, and the host is thawed, as Cinder deletes
-        # nothing on a frozen one.
-        self.addCleanup(self.workflow.thaw_if_frozen)
-        failures = contextlib.ExitStack()
-        self.addCleanup(failures.close)
+        failures = self.faults_until_volumes_are_deleted()
         self.addCleanup(probe.close)
-        self._wait_for_replication(volume_id, states.ENABLED)
+        self.wait_for_replication(volume_id, states.ENABLED)
 
         probe.open(volume_id)
         probe.write("on A")
         probe.verify()
 
         with self._interruption(probe, volume_id):
-            self._fail_backend(failures, self.backend)
+            self.fail_backend(failures, self.backend)
             self._write_and_verify(probe, "on B, A has failed")
             self.workflow.fail_over(target)
             self.assert_service_row(states.failed_over_row(target))
-            self._wait_for_replication(volume_id, states.FAILED_OVER)
+            self.wait_for_replication(volume_id, states.FAILED_OVER)
         self._assert_conflicts(ENABLE, RESET)
         self._assert_lost(plain_volume_id)
         probe.verify()
@@ -126,7 +101,7 @@ class PromotionTest(manager.PromotionScenario):
             self.assert_service_row(states.RESET_ROW)
             self.workflow.thaw()
             self.assert_service_row(states.PROMOTED_ROW)
-            self._wait_for_replication(volume_id, states.DISABLED)
+            self.wait_for_replication(volume_id, states.DISABLED)
         self.wait_for_capabilities({"replication_enabled": False})
         probe.verify()
         probe.write("on B, promoted")
@@ -147,11 +122,11 @@ class PromotionTest(manager.PromotionScenario):
         probe.write("on B and C")
 
         with self._interruption(probe, volume_id):
-            self._fail_backend(failures, target)
+            self.fail_backend(failures, target)
             self._write_and_verify(probe, "on C, B has failed")
             self.workflow.fail_over(next_target)
             self.assert_service_row(states.failed_over_row(next_target))
-            self._wait_for_replication(volume_id, states.FAILED_OVER)
+            self.wait_for_replication(volume_id, states.FAILED_OVER)
         probe.verify()
         probe.write("on C, failed over")
 
@@ -196,18 +171,6 @@ class PromotionTest(manager.PromotionScenario):
     def _assert_lost(self, plain_volume_id):
         if plain_volume_id is not None:
             self.wait_for_volume(plain_volume_id, "status", states.ERROR)
-
-    def _wait_for_replication(self, volume_id, status):
-        self.wait_for_volume(
-            volume_id,
-            "replication_status",
-            status,
-            failed=(states.FAILOVER_ERROR,),
-        )
-
-    def _fail_backend(self, failures, backend_id):
-        if CONF.cinder_promote.can_destroy_primary:
-            failures.enter_context(self.workflow.failed_backend(backend_id))
 
     def _write_and_verify(self, probe, label):
         """Use a volume that is attached all the while, if it may be."""

@@ -15,12 +15,14 @@
 from tempest.lib import exceptions
 
 
-def create_probe(io_probe, os_admin, options):
+def create_probe(io_probe, os_admin, options, create_guest):
     """Return the probe that the configuration asks for.
 
     :param io_probe: value of [cinder_promote] io_probe
     :param os_admin: the clients that may see and attach the test's volumes
     :param options: the options of [cinder_promote]
+    :param create_guest: function that starts a server of Nova and returns a
+        Guest
     :returns: a Probe for one volume
     :raises tempest.lib.exceptions.InvalidConfiguration: no such probe
     """
@@ -29,11 +31,15 @@ def create_probe(io_probe, os_admin, options):
         from cinder_promote_tempest.common.probes import host
 
         return host.HostProbe.create(os_admin, options)
+    if io_probe == "guest":
+        from cinder_promote_tempest.common.probes import guest
+
+        return guest.GuestProbe.create(create_guest, options)
     if io_probe == "image":
         from cinder_promote_tempest.common.probes import image
 
         return image.ImageProbe.create(os_admin, options)
     raise exceptions.InvalidConfiguration(
-        f"[cinder_promote] io_probe = {io_probe} is not available; use host "
-        "or image"
+        f"[cinder_promote] io_probe = {io_probe} is not available; use host, "
+        "guest or image"
     )

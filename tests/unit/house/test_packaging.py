@@ -69,6 +69,24 @@ class EntryPointsTest(unittest.TestCase):
         )
 
 
+class PackageDataTest(unittest.TestCase):
+    def test_what_is_not_python_is_installed_too(self):
+        setup = read_setup()
+        promised = {
+            path
+            for package, patterns in setup["options.package_data"].items()
+            for pattern in patterns.split()
+            for path in (TOP / package.replace(".", "/")).glob(pattern)
+        }
+        found = {
+            path
+            for package in setup["files"]["packages"].split()
+            for path in (TOP / package).rglob("*")
+            if path.is_file() and path.suffix not in (".py", ".pyc")
+        }
+        self.assertEqual(found, promised)
+
+
 class ImportsTest(unittest.TestCase):
     def imported_by(self, *modules):
         """Return the top-level packages that importing modules brings in."""

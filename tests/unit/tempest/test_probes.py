@@ -18,7 +18,12 @@ from unittest import mock
 from tempest.lib import exceptions as lib_exceptions
 
 from cinder_promote_tempest.common import exceptions, probes
-from cinder_promote_tempest.common.probes import host, host_attachment, image
+from cinder_promote_tempest.common.probes import (
+    guest,
+    host,
+    host_attachment,
+    image,
+)
 from tests.unit.tempest import base, test_pattern, test_qcow2
 
 OPTIONS = types.SimpleNamespace(
@@ -28,7 +33,12 @@ OPTIONS = types.SimpleNamespace(
 
 class FactoryTest(base.TempestTestCase):
     def create(self, io_probe):
-        return probes.create_probe(io_probe, mock.Mock(), OPTIONS)
+        return probes.create_probe(
+            io_probe, mock.Mock(), OPTIONS, self.create_guest
+        )
+
+    def create_guest(self):
+        self.fail("no volume was opened")
 
     def test_host(self):
         self.assertIsInstance(self.create("host"), host.HostProbe)
@@ -36,10 +46,13 @@ class FactoryTest(base.TempestTestCase):
     def test_image(self):
         self.assertIsInstance(self.create("image"), image.ImageProbe)
 
-    def test_guest_says_that_it_is_not_there(self):
+    def test_guest(self):
+        self.assertIsInstance(self.create("guest"), guest.GuestProbe)
+
+    def test_another_says_that_it_is_not_there(self):
         with self.assertRaises(lib_exceptions.InvalidConfiguration) as caught:
-            self.create("guest")
-        self.assertIn("io_probe = guest", str(caught.exception))
+            self.create("ghost")
+        self.assertIn("io_probe = ghost", str(caught.exception))
 
 
 class HostProbeTest(base.TempestTestCase):
