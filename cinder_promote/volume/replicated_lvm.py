@@ -190,22 +190,33 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
             suppress_fd_warn=self.configuration.lvm_suppress_fd_warnings)
 
     def _prepare_groups(self, found, serving):
-        """Create the pools, and remember who belongs to whom."""
-        wanted = [serving]
-        if self._protecting:
-            wanted += [target.volume_group for target in self._targets]
-        for name in wanted:
-            if name not in found:
-                continue
-            if self.configuration.lvm_type == 'thin':
-                self._groups.ensure_pool(found, name)
-        if self._protecting and serving in found:
-            for target in self._targets:
-                if target.volume_group in found:
-                    self._groups.remember_partner(
-                        found, serving, 'target', target.volume_group)
-                    self._groups.remember_partner(
-                        found, target.volume_group, 'source', serving)
+        """Create the pools, and remember who belongs to whom.
+
+        A target that is known and can't be written to now stops nothing.
+        """
+        self._prepare_pool(found, serving)
+        if not self._protecting or serving not in found:
+            return
+        for target in self._targets:
+            try:
+                self._prepare_target(found, serving, target.volume_group)
+            except exception.VolumeBackendAPIException:
+                tag = copies.partner_tag('target', target.volume_group)
+                if tag not in found[serving].tags:
+                    raise
+                LOG.exception('Volume group %s of target %s can not be '
+                              'prepared.', target.volume_group,
+                              target.backend_id)
+
+    def _prepare_pool(self, found, name):
+        if name in found and self.configuration.lvm_type == 'thin':
+            self._groups.ensure_pool(found, name)
+
+    def _prepare_target(self, found, serving, name):
+        self._prepare_pool(found, name)
+        if name in found:
+            self._groups.remember_partner(found, serving, 'target', name)
+            self._groups.remember_partner(found, name, 'source', serving)
 
     # State
 

@@ -283,6 +283,19 @@ class GoOnTest(base.TestCase):
             self.start(*B_TO_C)
         self.assertIn(self.front(kept), self.host.devices)
 
+    def test_known_target_can_not_be_written_to(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.host.cut_power()
+        self.host.groups[B].tags.clear()
+        with self.refusing('vgchange', ' ' + B):
+            self.start()
+        self.assertIn(self.front(volume), self.host.devices)
+
+    def test_new_target_can_not_be_prepared(self):
+        with self.refusing('lvcreate', 'promote-b-pool'):
+            self.assertRaises(results.CommandFailed, self.start)
+
     def test_another_target_is_lost_while_failed_over(self):
         driver = self.start(*TO_B_AND_C)
         volume = self.create(driver)
