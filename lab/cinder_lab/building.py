@@ -93,24 +93,7 @@ class Builder:
         if not self.python_tree.exists():
             wheels.fetch(self._paths, self._console)
         self._console.say("The next steps run as root, by sudo")
-        kept = [
-            f"{name}={os.environ[name]}"
-            for name in _PASSED_ON
-            if name in os.environ
-        ]
-        done = subprocess.run(
-            [
-                "sudo",
-                "env",
-                *kept,
-                "PYTHONDONTWRITEBYTECODE=1",
-                sys.executable,
-                str(paths_module.LAB / "lab"),
-                "build-as-root",
-            ]
-        )
-        if done.returncode != 0:
-            raise errors.LabError("the build as root failed, see above")
+        run_as_root("build-as-root")
 
     def build_as_root(self) -> None:
         """Build what root must build.
@@ -175,6 +158,31 @@ class Builder:
 
     def _image_key_now(self) -> str:
         return cloud_layer.key(self.python_key, self._paths.secrets)
+
+
+def run_as_root(*words: str) -> None:
+    """Run another command of the lab as root, by sudo.
+
+    :raises LabError: if it fails.
+    """
+    kept = [
+        f"{name}={os.environ[name]}"
+        for name in _PASSED_ON
+        if name in os.environ
+    ]
+    done = subprocess.run(
+        [
+            "sudo",
+            "env",
+            *kept,
+            "PYTHONDONTWRITEBYTECODE=1",
+            sys.executable,
+            str(paths_module.LAB / "lab"),
+            *words,
+        ]
+    )
+    if done.returncode != 0:
+        raise errors.LabError("the build as root failed, see above")
 
 
 def make_credentials(paths: paths_module.Paths) -> dict[str, str]:

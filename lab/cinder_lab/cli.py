@@ -19,6 +19,7 @@ import sys
 
 from cinder_lab import building, errors, guide, lock, pinning, verbs
 from cinder_lab import paths as paths_module
+from cinder_lab.devstack import cli as devstack_cli
 
 _UNLOCKED = ("ssh", "status", "logs")
 """Verbs that may run beside another one."""
@@ -78,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     logs.add_argument("-f", "--follow", action="store_true")
     logs.add_argument("units", nargs="*", metavar="UNIT")
     commands.add_parser("down", help="stop the machine")
+    devstack_cli.add_to(commands)
     commands.add_parser("lock", help="renew lock.txt from requirements.in")
     commands.add_parser("build-as-root")
     return top
@@ -86,6 +88,8 @@ def parser() -> argparse.ArgumentParser:
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Return the verb and its options, or in `words` what it hands on."""
     words = list(argv)
+    if words[:1] == ["devstack"]:
+        return devstack_cli.parse(parser(), words)
     if words and words[0] in _HAND_ON:
         arguments = parser().parse_args(words[:1])
         arguments.words = words[1:]
@@ -100,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # who asks us to end shall find the machine stopped and results copied
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        if arguments.verb in _UNLOCKED:
+        if arguments.verb in _UNLOCKED or devstack_cli.is_unlocked(arguments):
             return _run(lab, arguments)
         if arguments.verb == "build-as-root":
             building.Builder(lab.paths, lab.console).build_as_root()
@@ -134,6 +138,8 @@ def _run(lab: verbs.Lab, arguments: argparse.Namespace) -> int:
             return lab.logs(arguments.units, arguments.follow)
         case "down":
             lab.down()
+        case "devstack":
+            return devstack_cli.run(lab.paths, lab.console, arguments)
         case "lock":
             pinning.renew(lab.paths, lab.console)
     return 0

@@ -28,17 +28,22 @@ class Guest:
     """The running system inside the machine.
 
     :param machine: the machine it runs in.
-    :param secrets: the folder with the key that logs in as root.
+    :param secrets: the folder with the key that logs in.
+    :param user: whom it logs in as; only root can set the clock.
     """
 
     def __init__(
-        self, machine: machine_module.Machine, secrets: pathlib.Path
+        self,
+        machine: machine_module.Machine,
+        secrets: pathlib.Path,
+        user: str = "root",
     ) -> None:
         self._machine = machine
         self._secrets = secrets
+        self._user = user
 
     def ssh_command(self, *options: str) -> list[str]:
-        """Return the ssh command line that logs in as root.
+        """Return the ssh command line that logs in.
 
         :raises LabError: if the machine does not run.
         """
@@ -69,7 +74,7 @@ class Guest:
             "-o",
             "LogLevel=ERROR",
             *options,
-            "root@127.0.0.1",
+            f"{self._user}@127.0.0.1",
         ]
 
     def run(

@@ -12,8 +12,9 @@
 
 """The virtual machine: one QEMU process, its disks, its saved states."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -47,6 +48,25 @@ KERNEL_ARGUMENTS = (
 )
 
 
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """What sets one kind of machine apart from another.
+
+    :ivar disks: names of the empty disks that it has beside its root.
+    :ivar ports: those of the guest that can be reached, by name.
+    :ivar root_size: what the root disk is made to have, if not the image's.
+    :ivar start: the command that starts such a machine.
+    """
+
+    disks: Sequence[str] = DISKS
+    memory_mib: int = MEMORY_MIB
+    ports: Mapping[str, int] = dataclasses.field(
+        default_factory=lambda: GUEST_PORTS
+    )
+    root_size: str | None = None
+    start: str = "lab up"
+
+
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f]")
 
 
@@ -56,8 +76,11 @@ class Machine:
     :param folder: holds the disks, the saved states and the run files.
     """
 
-    def __init__(self, folder: pathlib.Path) -> None:
+    def __init__(
+        self, folder: pathlib.Path, shape: Shape | None = None
+    ) -> None:
         self.folder = folder
+        self.shape = shape or Shape()
         self.console_log = folder / "console.log"
         self.qemu_log = folder / "qemu.log"
         self._pid_file = folder / "qemu.pid"
@@ -84,11 +107,13 @@ class Machine:
     def port(self, name: str) -> int:
         """Return the local port that leads to a port of the guest.
 
-        :param name: a key of GUEST_PORTS.
+        :param name: a key of the shape's ports.
         :raises LabError: if the machine does not run.
         """
         if self.pid() is None:
-            raise errors.LabError("the machine is not running: lab up")
+            raise errors.LabError(
+                f"the machine is not running: {self.shape.start}"
+            )
         return int(json.loads(self._run_file.read_text())["ports"][name])
 
     def holds(self) -> str | None:
@@ -115,7 +140,7 @@ class Machine:
         :param saved_state: the tag to go on from; None boots.
         :raises LabError: if QEMU does not start.
         """
-        ports = {name: _free_port() for name in GUEST_PORTS}
+        ports = {name: _free_port() for name in self.shape.ports}
         self._run_file.write_text(json.dumps({"ports": ports}))
         argv = self.command(image, accelerator, ports, saved_state)
         with self.qemu_log.open("wb") as log:
@@ -151,7 +176,7 @@ class Machine:
         """Return QEMU's command line; names are relative to the folder."""
         forwards = ",".join(
             f"hostfwd=tcp:127.0.0.1:{ports[name]}-10.0.2.15:{port}"
-            for name, port in GUEST_PORTS.items()
+            for name, port in self.shape.ports.items()
         )
         argv = [
             "qemu-system-x86_64",
@@ -167,7 +192,7 @@ class Machine:
             "-smp",
             str(CPUS),
             "-m",
-            str(MEMORY_MIB),
+            str(self.shape.memory_mib),
             "-kernel",
             str(image.kernel),
             "-initrd",
@@ -189,7 +214,7 @@ class Machine:
             "-device",
             "virtio-net-pci,netdev=net,romfile=",
         ]
-        for name in ("root", *DISKS):
+        for name in ("root", *self.shape.disks):
             argv += [
                 "-drive",
                 f"if=none,id={name},file={name}.qcow2,format=qcow2,"
@@ -273,12 +298,13 @@ class Machine:
                 "-b",
                 backing,
                 "root.qcow2",
+                *([self.shape.root_size] if self.shape.root_size else []),
             ],
             log,
             environment=environment,
             cwd=self.folder,
         )
-        for name in DISKS:
+        for name in self.shape.disks:
             commands.run(
                 [
                     "qemu-img",

@@ -65,19 +65,20 @@ def command(arguments: Sequence[str]) -> str:
 
 def run(
     guest: guest_module.Guest,
-    arguments: Sequence[str],
+    line: str,
     results: pathlib.Path,
     console: console_module.Console,
 ) -> int:
     """Run Tempest, showing and keeping what it says.
 
+    :param line: the guest's shell command that runs it.
     :param results: the folder that the report goes to.
     :returns: Tempest's exit status.
     :raises LabError: if the guest can't be reached.
     """
     with (results / REPORT).open("w") as report:
         process = subprocess.Popen(
-            [*guest.ssh_command(), command(arguments)],
+            [*guest.ssh_command(), line],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -106,14 +107,21 @@ def run(
     return status
 
 
-def collect(guest: guest_module.Guest, results: pathlib.Path) -> None:
+def collect(
+    guest: guest_module.Guest,
+    results: pathlib.Path,
+    command: str = "/usr/local/sbin/lab-collect",
+    script: bytes = b"",
+) -> None:
     """Copy the streams and logs out of the guest.
 
+    :param command: prints them as a tar file.
+    :param script: what the command is given to read.
     :raises LabError: if the guest does not hand them over.
     """
     process = subprocess.run(
-        [*guest.ssh_command(), "/usr/local/sbin/lab-collect"],
-        stdin=subprocess.DEVNULL,
+        [*guest.ssh_command(), command],
+        input=script,
         capture_output=True,
         timeout=600,
     )

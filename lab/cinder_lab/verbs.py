@@ -139,7 +139,10 @@ class Lab:
         try:
             with self.console.step("Tempest"):
                 status = test_run.run(
-                    self.guest, arguments, results, self.console
+                    self.guest,
+                    test_run.command(arguments),
+                    results,
+                    self.console,
                 )
         finally:
             with self.console.step("Copy the results"):

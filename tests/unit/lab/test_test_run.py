@@ -60,7 +60,7 @@ class RunTestCase(base.LabTestCase):
         guest = mock.Mock()
         guest.ssh_command.return_value = ["sh", "-c", script]
         self.console = mock.Mock()
-        return test_run.run(guest, [], self.folder, self.console)
+        return test_run.run(guest, "", self.folder, self.console)
 
     def test_what_is_said_is_shown_and_kept(self):
         status = self.run_tests("echo one ... ok; echo two >&2; exit 4")
