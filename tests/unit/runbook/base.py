@@ -84,11 +84,17 @@ class RunbookTestCase(unittest.TestCase):
             fixture.setUp()
             self.addCleanup(fixture.cleanUp)
         # What the servers log is not to be taken for what a command says.
-        propagated = fixtures.MockPatchObject(
-            logging.getLogger("paramiko"), "propagate", False
-        )
-        propagated.setUp()
-        self.addCleanup(propagated.cleanUp)
+        # Without any handler it would go to standard error; Tempest lowers the
+        # level of a logger below this one.
+        for name, value in (
+            ("propagate", False),
+            ("handlers", [logging.NullHandler()]),
+        ):
+            silenced = fixtures.MockPatchObject(
+                logging.getLogger("paramiko"), name, value
+            )
+            silenced.setUp()
+            self.addCleanup(silenced.cleanUp)
         self.runbook_conf = self.dir / "runbook.conf"
         self.state_directory = self.dir / "state"
         self.configure()
