@@ -17,6 +17,7 @@ import contextlib
 import datetime
 import json
 import pathlib
+import shutil
 
 from cinder_lab import accel, building, commands, errors, host, keys, test_run
 from cinder_lab import console as console_module
@@ -84,6 +85,7 @@ class DevStack:
         folder = paths.work / "devstack"
         folder.mkdir(parents=True, exist_ok=True)
         self._traces = folder / "traces.json"
+        self._script_logs: list[pathlib.Path] = []
         self.machine = machine_module.Machine(folder, SHAPE)
         self._root = guest_module.Guest(self.machine, paths.secrets)
         self._stack = guest_module.Guest(
@@ -249,11 +251,9 @@ class DevStack:
             self.stack()
             self.clean()
             return status
-        except errors.LabError:
+        finally:
             with contextlib.suppress(errors.LabError):
                 self.logs()
-            raise
-        finally:
             self._times()
 
     def ssh(self, words: Sequence[str]) -> int:
@@ -285,6 +285,8 @@ class DevStack:
                 "bash -s",
                 (system_layer.FOLDER / "collect").read_bytes(),
             )
+            for log in self._script_logs:
+                shutil.copy(log, results)
         self.console.say(f"Results: {results}")
 
     def _have_stacked(self) -> None:
@@ -310,6 +312,7 @@ class DevStack:
         now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         log = self.paths.logs / f"{now}-{script}.log"
         self.console.say(f"  the log is {log}")
+        self._script_logs.append(log)
         stacking.run_script(self._stack, script, log, self.console)
 
     @contextlib.contextmanager

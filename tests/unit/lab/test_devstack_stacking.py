@@ -280,10 +280,11 @@ class RoundsTestCase(base.LabTestCase):
     def test_all_of_it(self):
         self.lab.test = lambda words: self.done.append("test") or 5
         self.lab.reboot = lambda: self.done.append("reboot")
+        self.lab.logs = lambda: self.done.append("logs")
         self.lab._times = lambda: None
         self.assertEqual(5, self.lab.rounds([]))
         self.assertEqual(
             ["fresh", "stack.sh", "test", "reboot", "unstack.sh"]
-            + ["stack.sh", "clean.sh"],
+            + ["stack.sh", "clean.sh", "logs"],
             self.done,
         )
