@@ -23,23 +23,32 @@ class AttachmentsClient(base_client.MicroversionClient):
     # The first that can complete an attachment.
     microversion = "3.44"
 
-    def create_attachment(self, volume_id, connector):
-        """Attach a volume to a connector.
+    def create_attachment(self, volume_id):
+        """Reserve a volume.
 
         :param volume_id: the volume
-        :param connector: what os-brick says about this initiator
-        :returns: the attachment, with connection_info
+        :returns: the attachment, which is not connected to anything
         """
         return self._send(
             "POST",
             "attachments",
             200,
-            {
-                "attachment": {
-                    "volume_uuid": volume_id,
-                    "connector": connector,
-                }
-            },
+            {"attachment": {"volume_uuid": volume_id}},
+            root_tag="attachment",
+        )
+
+    def update_attachment(self, attachment_id, connector):
+        """Export the volume to a connector.
+
+        :param attachment_id: one that create_attachment made
+        :param connector: what os-brick says about this initiator
+        :returns: the attachment, with connection_info
+        """
+        return self._send(
+            "PUT",
+            f"attachments/{attachment_id}",
+            200,
+            {"attachment": {"connector": connector}},
             root_tag="attachment",
         )
 

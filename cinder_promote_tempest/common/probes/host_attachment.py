@@ -60,10 +60,14 @@ class HostAttachment:
                 multipath=False,
                 enforce_multipath=False,
             )
-            attachment = self._attachments_client.create_attachment(
-                volume_id, properties
+            # In two steps, as a volume that can't be exported stays reserved
+            # by an attachment whose id the error does not tell.
+            self._attachment_id = self._attachments_client.create_attachment(
+                volume_id
+            )["id"]
+            attachment = self._attachments_client.update_attachment(
+                self._attachment_id, properties
             )
-            self._attachment_id = attachment["id"]
             self._connection_info = attachment["connection_info"]
             self._connector = connector.InitiatorConnector.factory(
                 self._connection_info["driver_volume_type"], self._root_helper

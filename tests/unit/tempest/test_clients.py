@@ -206,23 +206,30 @@ class AttachmentsClientTest(ClientTestCase):
     client_class = services.AttachmentsClient
 
     def test_create(self):
-        self.answers = [
-            (200, '{"attachment": {"id": "1", "connection_info": {"a": 2}}}')
-        ]
-        made = self.client.create_attachment("v", {"initiator": "iqn"})
-        self.assertEqual({"id": "1", "connection_info": {"a": 2}}, dict(made))
+        self.answers = [(200, '{"attachment": {"id": "1"}}')]
+        made = self.client.create_attachment("v")
+        self.assertEqual({"id": "1"}, dict(made))
         method, url, headers, body = self.sent()
         self.assertEqual(
             ("POST", f"{self.endpoint}/attachments"), (method, url)
         )
         self.assertEqual("volume 3.44", headers["OpenStack-API-Version"])
         self.assertEqual(
-            {
-                "attachment": {
-                    "volume_uuid": "v",
-                    "connector": {"initiator": "iqn"},
-                }
-            },
+            {"attachment": {"volume_uuid": "v"}}, json.loads(body)
+        )
+
+    def test_update(self):
+        self.answers = [
+            (200, '{"attachment": {"id": "1", "connection_info": {"a": 2}}}')
+        ]
+        made = self.client.update_attachment("1", {"initiator": "iqn"})
+        self.assertEqual({"id": "1", "connection_info": {"a": 2}}, dict(made))
+        method, url, _, body = self.sent()
+        self.assertEqual(
+            ("PUT", f"{self.endpoint}/attachments/1"), (method, url)
+        )
+        self.assertEqual(
+            {"attachment": {"connector": {"initiator": "iqn"}}},
             json.loads(body),
         )
 

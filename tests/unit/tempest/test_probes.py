@@ -92,7 +92,8 @@ class HostAttachmentTest(base.TempestTestCase):
         super().setUp()
         self.calls = mock.Mock()
         self.client = self.calls.client
-        self.client.create_attachment.return_value = {
+        self.client.create_attachment.return_value = {"id": "attachment"}
+        self.client.update_attachment.return_value = {
             "id": "attachment",
             "connection_info": self.INFO,
         }
@@ -112,13 +113,15 @@ class HostAttachmentTest(base.TempestTestCase):
     def test_attach_and_detach(self):
         self.assertEqual("/dev/sdx", self.attachment.attach("v"))
         self.factory.assert_called_once_with("iscsi", "sudo")
-        self.client.create_attachment.assert_called_once_with(
-            "v", {"initiator": "iqn"}
+        self.client.create_attachment.assert_called_once_with("v")
+        self.client.update_attachment.assert_called_once_with(
+            "attachment", {"initiator": "iqn"}
         )
         self.attachment.detach()
         self.assertEqual(
             [
                 "client.create_attachment",
+                "client.update_attachment",
                 "connector.connect_volume",
                 "client.complete_attachment",
                 "connector.disconnect_volume",
@@ -136,6 +139,12 @@ class HostAttachmentTest(base.TempestTestCase):
         self.calls.reset_mock()
         self.attachment.detach()
         self.assertEqual([], self.names())
+
+    def test_volume_that_cannot_be_exported_is_not_reserved(self):
+        self.client.update_attachment.side_effect = OSError
+        with self.assertRaises(OSError):
+            self.attachment.attach("v")
+        self.client.delete_attachment.assert_called_once_with("attachment")
 
     def test_volume_that_cannot_be_connected_is_detached(self):
         self.connector.connect_volume.side_effect = OSError
