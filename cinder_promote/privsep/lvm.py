@@ -27,9 +27,11 @@ NAME = re.compile(r'[A-Za-z0-9+_.][A-Za-z0-9+_.-]*\Z')
 #: For each kind of object in a full report, what is asked of it.
 COLUMNS = {'vg': 'vg_name,vg_size,vg_free,vg_tags',
            'pv': 'pv_name',
-           'lv': 'lv_name,lv_size,lv_tags,data_percent',
+           'lv': 'lv_name,lv_size,lv_tags,data_percent,pool_lv',
            'pvseg': 'pvseg_start',
            'seg': 'seg_start'}
+#: What ionice may be told: a class, or a level within it.
+IO_PRIORITY = re.compile(r'-[cn] ?[0-9a-z-]+\Z')
 
 
 def _check(*names):
@@ -117,14 +119,29 @@ def add_group_tags(vg, tags, devices, timeout):
                         *_tag_changes(tags, ()), vg], timeout)
 
 
+def _is_block_device(path):
+    try:
+        return stat.S_ISBLK(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint
-def zero(vg, name, size):
-    """Write zeros over the first bytes of a logical volume."""
+def clear(vg, name, start, length, priority, timeout):
+    """Write zeros over a part of a logical volume, past the page cache.
+
+    :param start: in bytes, as is ``length``
+    :param priority: an argument for ionice, or None
+    """
     _check(vg, name)
+    if priority and not IO_PRIORITY.match(priority):
+        raise ValueError('%r is not an I/O priority of ionice' % priority)
     path = '/dev/%s/%s' % (vg, name)
-    with open(path, 'r+b', buffering=0) as device:
-        if not stat.S_ISBLK(os.fstat(device.fileno()).st_mode):
-            raise ValueError('%s is not a block device' % path)
-        for __ in range(size // (1 << 20)):
-            device.write(bytes(1 << 20))
-        os.fsync(device.fileno())
+    if not _is_block_device(path):
+        return 1, '', '%s is not a block device' % path
+    return command.run(
+        [*(['ionice', priority] if priority else []),
+         'dd', 'if=/dev/zero', 'of=' + path, 'bs=1M', 'seek=%d' % start,
+         'count=%d' % length, 'iflag=count_bytes',
+         'oflag=direct,seek_bytes', 'conv=nocreat,notrunc,fdatasync',
+         'status=none'], timeout)

@@ -17,6 +17,7 @@ import dataclasses
 import glob
 import json
 import os
+import threading
 import time
 
 from oslo_log import log as logging
@@ -32,16 +33,44 @@ METADATA_SIZE = 4 << 20
 ONE_DISK_TIMEOUT = 5
 #: Seconds after which a disk that hung is asked again.
 HUNG_DISK_RETRY = 300
+#: Bytes that are cleared by one command, which a disk that answers at all
+#: writes in far less time than a command may take.
+CLEAR_STEP = 64 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Clearing:
+    """How thick volumes are cleared when they are removed.
+
+    ``size`` is how many bytes from the start, 0 for all; ``priority`` an
+    argument for ionice.
+    """
+
+    wanted: bool
+    size: int
+    priority: str | None
+
+    @classmethod
+    def from_options(cls, options):
+        """What Cinder's options ``volume_clear...`` ask for."""
+        return cls(options.volume_clear != 'none',
+                   options.volume_clear_size << 20,
+                   options.volume_clear_ionice)
 
 
 @dataclasses.dataclass(frozen=True)
 class LogicalVolume:
-    """A logical volume; sizes in bytes, ``data_percent`` of a thin pool."""
+    """A logical volume, sizes in bytes.
+
+    ``data_percent`` is that of a thin pool, ``pool`` the name of the one that
+    a thin volume is in.
+    """
 
     name: str
     size: int
     tags: frozenset
     data_percent: float
+    pool: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +102,7 @@ def parse(text):
             volumes = [LogicalVolume(
                 volume['lv_name'], int(volume['lv_size']),
                 _tags(volume['lv_tags']),
-                float(volume['data_percent'] or 0))
+                float(volume['data_percent'] or 0), volume['pool_lv'])
                 for volume in report['lv']]
             groups[row['vg_name']] = VolumeGroup(
                 row['vg_name'], int(row['vg_size']), int(row['vg_free']),
@@ -106,11 +135,14 @@ class VolumeGroups:
 
     :param host: the backend, host@name
     :param timeout: seconds that each command may take
+    :param clearing: ``Clearing``
     """
 
-    def __init__(self, host, timeout):
+    def __init__(self, host, timeout, clearing):
         self._host_tag = copies.host_tag(host)
         self._timeout = timeout
+        self._clearing = clearing
+        self._clear_turn = threading.Lock()
         self._disks = {}
         self._hung = {}
         self._thin = True
@@ -199,50 +231,109 @@ class VolumeGroups:
         :param size: in bytes
         :raises CommandFailed: it could not be created
         """
-        pool = pool_name(volume_group) if self._thin else None
-        metadata = devices.metadata_name(volume_name)
-        for name, length in ((metadata, METADATA_SIZE), (volume_name, size)):
-            tags = [self._host_tag]
-            if name == volume_name:
-                tags.append(copies.generation_tag(generation))
-            results.output(
-                lvm.create(volume_group, pool, name, length, tags,
-                           self._only(volume_group), self._timeout),
-                'creating %s/%s' % (volume_group, name))
+        self._create_metadata(volume_group, volume_name)
+        self._create(volume_group, volume_name, size,
+                     [copies.generation_tag(generation)])
+        self.clear_metadata(volume_group, volume_name)
+
+    def _create_metadata(self, volume_group, volume_name):
+        self._create(volume_group, devices.metadata_name(volume_name),
+                     METADATA_SIZE, [])
+
+    def _create(self, volume_group, name, size, tags):
+        results.output(
+            lvm.create(volume_group,
+                       pool_name(volume_group) if self._thin else None, name,
+                       size, [self._host_tag, *tags],
+                       self._only(volume_group), self._timeout),
+            'creating %s/%s' % (volume_group, name))
+
+    def renew_copy(self, groups, volume_group, volume_name, size):
+        """Have a copy that is to be filled, in place of the old one if any.
+
+        An old one that is thick is used again: filling it writes over all of
+        it, so that it need not be cleared.
+
+        :param size: in bytes
+        :raises CommandFailed: there is none that can be filled
+        """
+        present = groups[volume_group].volumes
+        old = present.get(volume_name)
+        if old is None or old.pool or old.size < size:
+            self.remove_copy(groups, volume_group, volume_name)
+            self.create_copy(volume_group, volume_name, size,
+                             copies.INCOMPLETE)
+            return
+        self.set_generation(groups, volume_group,
+                            {volume_name: copies.INCOMPLETE})
+        if devices.metadata_name(volume_name) not in present:
+            self._create_metadata(volume_group, volume_name)
+        self.activate(volume_group, volume_name)
         self.clear_metadata(volume_group, volume_name)
 
     def clear_metadata(self, volume_group, volume_name):
         """Forget what a leg knew of its mirror.
 
         A mirror of legs without superblocks is a new one to the kernel.
+
+        :raises CommandFailed: it may know it still
         """
-        lvm.zero(volume_group, devices.metadata_name(volume_name),
-                 METADATA_SIZE)
+        self._clear(volume_group, devices.metadata_name(volume_name), 0,
+                    METADATA_SIZE)
 
     def remove_copy(self, groups, volume_group, volume_name):
         """Remove a copy and its metadata volume, as far as they exist.
 
+        A thick copy is cleared first, which takes as long as its disk needs,
+        but ends with an error once the disk hangs.
+
         :raises CommandFailed: one is there still
         """
+        present = groups[volume_group].volumes
+        copy = present.get(volume_name)
+        if copy and not copy.pool:
+            self._clear_thick(volume_group, copy)
         names = [name for name in (volume_name,
                                    devices.metadata_name(volume_name))
-                 if name in groups[volume_group].volumes]
+                 if name in present]
         if names:
             results.output(
                 lvm.remove(volume_group, names, self._only(volume_group),
                            self._timeout),
                 'removing %s from %s' % (' and '.join(names), volume_group))
 
+    def _clear_thick(self, volume_group, volume):
+        if not self._clearing.wanted:
+            return
+        self._activate(volume_group, [volume.name])
+        end = min(volume.size, self._clearing.size or volume.size)
+        for start in range(0, end, CLEAR_STEP):
+            # One at a time: each takes one of the few threads of the
+            # privileged daemon, and a fail-over needs some too.
+            with self._clear_turn:
+                self._clear(volume_group, volume.name, start,
+                            min(CLEAR_STEP, end - start),
+                            self._clearing.priority)
+
+    def _clear(self, volume_group, name, start, length, priority=None):
+        results.output(
+            lvm.clear(volume_group, name, start, length, priority,
+                      self._timeout),
+            'clearing %s/%s' % (volume_group, name))
+
     def activate(self, volume_group, volume_name):
         """Activate a copy and its metadata volume.
 
         :raises CommandFailed: they are not both active
         """
-        names = [volume_name, devices.metadata_name(volume_name)]
+        self._activate(volume_group, [volume_name,
+                                      devices.metadata_name(volume_name)])
+
+    def _activate(self, volume_group, names):
         results.output(
             lvm.activate(volume_group, names, self._only(volume_group),
                          self._timeout),
-            'activating %s/%s' % (volume_group, volume_name))
+            'activating %s/%s' % (volume_group, names[0]))
 
     def set_generation(self, groups, volume_group, generations):
         """Set the generation of copies in a volume group.

@@ -103,7 +103,9 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
         self._held = (service is not None and
                       service.replication_status == Status.DISABLED)
         timeout = self.configuration.replication_command_timeout
-        self._groups = groups.VolumeGroups(self.host, timeout)
+        self._groups = groups.VolumeGroups(
+            self.host, timeout,
+            groups.Clearing.from_options(self.configuration))
         self._replication = replication.Replication(
             self.host, self._groups, devices.DeviceMapper(timeout))
 
@@ -302,8 +304,6 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
             if self._active or self._primary_lost:
                 return self._delete_lost_volume(volume)
             return super().delete_volume(volume)
-        if self.configuration.lvm_type != 'thin':
-            self._clear_volume(volume)
         self._replication.delete(volume.name)
         return None
 

@@ -126,19 +126,30 @@ class Replication:
                 failed_over and record.status != Status.FAILED_OVER)
 
     def _sweep(self, groups):
-        """Remove what is left of volumes that were deleted without a disk."""
+        """Remove what is left of volumes that were deleted without a disk.
+
+        The start does not wait for that: clearing a thick copy takes long.
+        """
+        left = []
         for group in groups.values():
-            for name in list(group.volumes):
+            for name in group.volumes:
                 volume_id = volume_utils.extract_id_from_volume_name(name)
                 if (volume_id and name not in self._records and
                         self._groups.copies({group.name: group}, name) and
                         records.is_deleted(volume_id)):
-                    LOG.info('Removing the copy of deleted volume %s from '
-                             'volume group %s.', name, group.name)
-                    try:
-                        self._groups.remove_copy(groups, group.name, name)
-                    except exception.VolumeBackendAPIException:
-                        LOG.exception('It is there still.')
+                    left.append((group.name, name))
+        if left:
+            threading.Thread(target=self._remove_left, args=(groups, left),
+                             daemon=True).start()
+
+    def _remove_left(self, groups, left):
+        for group, name in left:
+            LOG.info('Removing the copy of deleted volume %s from volume '
+                     'group %s.', name, group)
+            try:
+                self._groups.remove_copy(groups, group, name)
+            except exception.VolumeBackendAPIException:
+                LOG.exception('It is there still.')
 
     def _start_volume(self, record, generation, groups):
         name = record.name
@@ -278,15 +289,18 @@ class Replication:
             if front in self._mapper.devices():
                 self._mapper.remove(front)
             self._remove_mirrors(volume_name, self._mapper.devices())
-            groups = self._groups.scan()
-            metadata = devices.metadata_name(volume_name)
-            # The current copy last: what is left of it tells the most.
-            for group in sorted(groups.values(), key=lambda group: (
-                    group.name == self._volume_group, group.name)):
-                if (metadata in group.volumes or self._groups.copies(
-                        {group.name: group}, volume_name)):
-                    self._groups.remove_copy(groups, group.name, volume_name)
             self._records.pop(volume_name, None)
+            serving = self._volume_group
+        # Nothing knows of the copies any more, and clearing thick ones takes
+        # long: others need not wait for it, a fail-over must not.
+        groups = self._groups.scan()
+        metadata = devices.metadata_name(volume_name)
+        # The current copy last: what is left of it tells the most.
+        for group in sorted(groups.values(), key=lambda group: (
+                group.name == serving, group.name)):
+            if (metadata in group.volumes or self._groups.copies(
+                    {group.name: group}, volume_name)):
+                self._groups.remove_copy(groups, group.name, volume_name)
 
     # Fail-over
 
@@ -469,8 +483,7 @@ class Replication:
                 raise results.CommandFailed(
                     data='the copy of %s in volume group %s is as new as the '
                     'one that is served' % (name, group))
-            self._groups.remove_copy(groups, group, name)
-            self._groups.create_copy(group, name, size, copies.INCOMPLETE)
+            self._groups.renew_copy(groups, group, name, size)
         generation = self._raise(
             groups, {name: self._newest(name, groups)},
             [self._volume_group])[name]

@@ -14,6 +14,7 @@
 
 import os
 import sys
+import tempfile
 import time
 
 from oslo_rootwrap import filters, wrapper
@@ -83,8 +84,18 @@ class TestBounds(testtools.TestCase):
             self.assertRaises(ValueError, lvm.add_group_tags, name, (), (),
                               1)
 
-    def test_zero_takes_block_devices_only(self):
-        self.assertRaises((ValueError, OSError), lvm.zero, 'shm', 'x', 1)
+    def test_clear_takes_block_devices_only(self):
+        shared = tempfile.NamedTemporaryFile(dir='/dev/shm')
+        self.addCleanup(shared.close)
+        for name in (os.path.basename(shared.name), 'nothing'):
+            status, __, error = lvm.clear('shm', name, 0, 1, None, 1)
+            self.assertEqual(1, status)
+            self.assertIn('is not a block device', error)
+
+    def test_clear_takes_io_priorities_only(self):
+        for priority in ('-p1', '-c3 dd', '-c3\n', 'dd'):
+            self.assertRaises(ValueError, lvm.clear, 'vg', 'x', 0, 1,
+                              priority, 1)
 
 
 class TestRootwrap(testtools.TestCase):

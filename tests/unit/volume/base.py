@@ -13,6 +13,7 @@
 """The real driver on a host in memory, with Cinder's database in SQLite."""
 
 import os
+import threading
 
 from cinder import context, objects
 from cinder.db import api as db
@@ -40,6 +41,8 @@ class RunsAtOnce:
 class TestCase(base.TestCase):
     """Has a host with three volume groups and a service row."""
 
+    real_thread = threading.Thread
+
     def setUp(self):
         super().setUp()
         # Imported late: Cinder's objects must be registered before.
@@ -51,7 +54,8 @@ class TestCase(base.TestCase):
         self.addCleanup(context_of_daemon.set_client_mode, True)
         for target, replacement in (
                 ('cinder_promote.privsep.command.run', self.host.run),
-                ('cinder_promote.privsep.lvm.zero', self.host.zero),
+                ('cinder_promote.privsep.lvm._is_block_device',
+                 lambda path: True),
                 ('cinder_promote.volume.groups._candidate_disks',
                  lambda: [group.disk for group
                           in self.host.groups.values()]),

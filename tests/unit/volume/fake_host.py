@@ -47,6 +47,10 @@ class Volume:
     tags: set = dataclasses.field(default_factory=set)
     data: dict = dataclasses.field(default_factory=dict)
     superblock: dict | None = None
+    pool: str = ''
+    active: bool = True
+    #: Bytes from the start over which zeros were written since the last write.
+    zeroed: int = 0
 
     @property
     def device(self):
@@ -62,6 +66,8 @@ class Group:
     tags: set = dataclasses.field(default_factory=set)
     volumes: dict = dataclasses.field(default_factory=dict)
     state: str = OK
+    #: What removed thick volumes left on the disk; new ones begin with it.
+    remains: dict = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass
@@ -104,12 +110,12 @@ class FakeHost:
         if argv[0] == 'env':
             argv = [word for word in argv[1:] if '=' not in word]
         self._begin(argv)
-        words = list(argv)
+        words = list(argv[2:] if argv[0] == 'ionice' else argv)
         self._take_option(words, '--config')
         disks = self._take_option(words, '--devices')
         disks = disks[0].split(',') if disks else [
             group.disk for group in self.groups.values()]
-        if words[0] != 'dmsetup' and any(
+        if words[0] not in ('dmsetup', 'dd') and any(
                 group.state == HANG and group.disk in disks
                 for group in self.groups.values()):
             return command.TIMED_OUT, '', 'gave up'
@@ -121,15 +127,6 @@ class FakeHost:
         except TimeoutError:
             return command.TIMED_OUT, '', 'gave up'
         return 0, out or '', ''
-
-    def zero(self, group, name, size):
-        """As ``cinder_promote.privsep.lvm.zero``."""
-        self._begin(['zero', group, name])
-        volume = self._readable(group).volumes[name]
-        for device in self.devices.values():
-            if volume in self._metadata(device):
-                raise AssertionError('metadata of a live mirror was zeroed')
-        volume.superblock = None
 
     def _begin(self, argv):
         if self.crash_before == len(self.commands):
@@ -158,6 +155,26 @@ class FakeHost:
         group, __, name = path.removeprefix('/dev/').partition('/')
         return self._readable(group).volumes[name]
 
+    def dd(self, words, disks):
+        options = dict(word.split('=', 1) for word in words[1:])
+        group, __, name = options['of'].removeprefix('/dev/').partition('/')
+        if self.groups[group].state == HANG:
+            raise TimeoutError()
+        volume = self._readable(group).volumes[name]
+        if not volume.active or 'nocreat' not in options['conv']:
+            raise KeyError(options['of'])
+        for device in self.devices.values():
+            if volume in self._beneath(device):
+                raise AssertionError('%s was cleared in use' % name)
+        start, length = int(options['seek']), int(options['count'])
+        if start + length > volume.size:
+            raise ValueError('No space left on device')
+        if start <= volume.zeroed:
+            volume.zeroed = max(volume.zeroed, start + length)
+        volume.superblock = None
+        if volume.zeroed == volume.size:
+            volume.data.clear()
+
     def lvm(self, words, disks):
         if words[1] != 'fullreport':
             raise ValueError(words)
@@ -168,7 +185,7 @@ class FakeHost:
             'pv': [{'pv_name': group.disk}],
             'lv': [{'lv_name': volume.name, 'lv_size': str(volume.size),
                     'lv_tags': ','.join(sorted(volume.tags)),
-                    'data_percent': ''}
+                    'data_percent': '', 'pool_lv': volume.pool}
                    for volume in group.volumes.values()]}
             for group in self.groups.values()
             if group.state == OK and group.disk in disks]})
@@ -195,11 +212,13 @@ class FakeHost:
         if '-T' in words and name != pool and pool not in group.volumes:
             raise KeyError(pool)
         number, unit = re.fullmatch(r'(\d+)(b|g|%FREE)', size).groups()
+        thin = '-T' in words
         self.minor += 1
         group.volumes[name] = Volume(
             group, name, int(number) * {'b': 1, 'g': 1 << 30,
                                         '%FREE': group.size // 100}[unit],
-            self.minor, set(tags))
+            self.minor, set(tags), {} if thin else dict(group.remains),
+            pool=pool if thin and name != pool else '')
 
     def lvremove(self, words, disks):
         for path in words[1:]:
@@ -209,6 +228,8 @@ class FakeHost:
             for device in self.devices.values():
                 if volume in self._beneath(device):
                     raise ValueError('%s is in use' % path)
+            if not volume.pool:
+                volume.group.remains.update(volume.data)
             del volume.group.volumes[volume.name]
 
     def lvchange(self, words, disks):
@@ -218,6 +239,7 @@ class FakeHost:
             if not path.startswith('-'):
                 volume = self._find(path)
                 volume.tags = volume.tags - set(delete) | set(add)
+                volume.active = volume.active or '-ay' in words
 
     # Device-mapper
 
@@ -228,6 +250,12 @@ class FakeHost:
             return self.devices[name]
         group, __, name = word.removeprefix('/dev/').partition('/')
         return self.groups[group].volumes[name]
+
+    def _open(self, table):
+        for path in self._paths(table):
+            target = self._target(path)
+            if isinstance(target, Volume) and not target.active:
+                raise KeyError(path)
 
     def _paths(self, table):
         return [word for word in table.split() if word.startswith('/dev/')]
@@ -328,8 +356,7 @@ class FakeHost:
         name, __, table = words[2:]
         if name in self.devices:
             raise ValueError('%s exists' % name)
-        for path in self._paths(table):
-            self._target(path)
+        self._open(table)
         self.minor += 1
         device = Mapped(name, self.minor, table)
         self._activate(device, table)
@@ -347,8 +374,7 @@ class FakeHost:
 
     def dm_load(self, words, disks):
         name, __, table = words[2:]
-        for path in self._paths(table):
-            self._target(path)
+        self._open(table)
         self.devices[name].inactive = table
 
     def dm_clear(self, words, disks):
@@ -397,6 +423,7 @@ class FakeHost:
             if target.group.state != OK:
                 raise BadDisk(target.group.name)
             target.data[key] = value
+            target.zeroed = 0
         elif ' raid ' in target.table:
             self._write_mirror(target, key, value)
         else:
@@ -413,6 +440,7 @@ class FakeHost:
                 self._write_superblocks(device)
             else:
                 leg.data[key] = value
+                leg.zeroed = 0
                 done = True
         if not done:
             raise BadDisk(device.name)
@@ -448,6 +476,9 @@ class FakeHost:
     def cut_power(self):
         """Start the host anew: copies stay, devices do not."""
         self.devices.clear()
+        for group in self.groups.values():
+            for volume in group.volumes.values():
+                volume.active = False
 
     def fail(self, group):
         """Let a disk answer with errors."""
