@@ -356,14 +356,22 @@ class VolumeGroups:
                                 self._only(volume_group), self._timeout),
                 'raising the generation of copies in %s' % volume_group)
 
-    def remember_partner(self, groups, volume_group, role, partner):
-        """Tag a volume group with the name of its source or target.
+    def prepare_target(self, groups, serving, target):
+        """Give a target its pool, and each group a tag of its partner.
 
-        :raises CommandFailed: the tag is not set
+        :returns: whether there was something to do
+        :raises CommandFailed: something of it is missing
         """
-        tag = copies.partner_tag(role, partner)
-        if tag not in groups[volume_group].tags:
+        tags = {serving: copies.partner_tag('target', target),
+                target: copies.partner_tag('source', serving)}
+        missing = [group for group, tag in tags.items()
+                   if tag not in groups[group].tags]
+        no_pool = pool_name(target) not in groups[target].volumes
+        if self._thin and no_pool:
+            self.ensure_pool(groups, target)
+        for group in missing:
             results.output(
-                lvm.add_group_tags(volume_group, [tag],
-                                   self._only(volume_group), self._timeout),
-                'tagging volume group %s' % volume_group)
+                lvm.add_group_tags(group, [tags[group]], self._only(group),
+                                   self._timeout),
+                'tagging volume group %s' % group)
+        return bool(missing or self._thin and no_pool)

@@ -196,12 +196,18 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
 
         A target that is known and can't be written to now stops nothing.
         """
-        self._prepare_pool(found, serving)
-        if not self._protecting or serving not in found:
+        if serving not in found:
+            return
+        if self.configuration.lvm_type == 'thin':
+            self._groups.ensure_pool(found, serving)
+        if not self._protecting:
             return
         for target in self._targets:
+            if target.volume_group not in found:
+                continue
             try:
-                self._prepare_target(found, serving, target.volume_group)
+                self._groups.prepare_target(found, serving,
+                                            target.volume_group)
             except exception.VolumeBackendAPIException:
                 tag = copies.partner_tag('target', target.volume_group)
                 if tag not in found[serving].tags:
@@ -209,16 +215,6 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
                 LOG.exception('Volume group %s of target %s can not be '
                               'prepared.', target.volume_group,
                               target.backend_id)
-
-    def _prepare_pool(self, found, name):
-        if name in found and self.configuration.lvm_type == 'thin':
-            self._groups.ensure_pool(found, name)
-
-    def _prepare_target(self, found, serving, name):
-        self._prepare_pool(found, name)
-        if name in found:
-            self._groups.remember_partner(found, serving, 'target', name)
-            self._groups.remember_partner(found, name, 'source', serving)
 
     # State
 

@@ -250,7 +250,7 @@ class Replication:
         :raises CommandFailed: something failed; deleting cleans up
         """
         with self._lock:
-            self._groups.scan()
+            self._prepare_targets(self._groups.scan())
             record = records.Record(
                 volume.id, volume.name, volume.size << 30, Status.DISABLED,
                 copies.Current(1, self._volume_group))
@@ -432,9 +432,25 @@ class Replication:
                 mirror = self._live_mirror(record.name, present)
                 if self._is_settled(record, mirror):
                     continue
-                groups = groups or self._groups.scan()
+                groups = groups or self._prepare_targets(self._groups.scan())
                 with self._errors_of(record):
                     self._advance(record, mirror, groups)
+
+    def _prepare_targets(self, groups):
+        """Prepare volume groups that were replaced since the start.
+
+        :returns: a scan of what is there then
+        """
+        changed = False
+        for target in self._wanted_legs()[1:]:
+            if target in groups and self._volume_group in groups:
+                try:
+                    changed |= self._groups.prepare_target(
+                        groups, self._volume_group, target)
+                except exception.VolumeBackendAPIException:
+                    LOG.exception('Volume group %s can not be prepared.',
+                                  target)
+        return self._groups.scan() if changed else groups
 
     def _is_settled(self, record, mirror):
         """Whether there is nothing to do but wait."""

@@ -94,6 +94,7 @@ class FakeHost:
         self.inflight = False
         self.meanwhile = None
         self.vanishing = 0
+        self.gone = {}
 
     # Commands
 
@@ -207,7 +208,10 @@ class FakeHost:
         group, __, pool = words[-1].partition('/')
         name = name[0] if name else pool
         group = self._readable(group)
-        if name in group.volumes:
+        path = '/dev/%s/%s' % (group.name, name)
+        if name in group.volumes or path in self.gone and any(
+                self.gone[path] in self._beneath(device)
+                for device in self.devices.values()):
             raise ValueError('%s exists' % name)
         if '-T' in words and name != pool and pool not in group.volumes:
             raise KeyError(pool)
@@ -249,7 +253,7 @@ class FakeHost:
         if name in self.devices:
             return self.devices[name]
         group, __, name = word.removeprefix('/dev/').partition('/')
-        return self.groups[group].volumes[name]
+        return self.groups[group].volumes.get(name) or self.gone[word]
 
     def _open(self, table):
         for path in self._paths(table):
@@ -322,6 +326,8 @@ class FakeHost:
         lines = ['%s Active 253 %d' % (volume.device, volume.minor)
                  for group in self.groups.values()
                  for volume in group.volumes.values()]
+        lines += ['%s Active 253 %d' % (volume.device, volume.minor)
+                  for volume in self.gone.values()]
         lines += ['%s %s 253 %d' % (
             device.name, 'Suspended' if device.suspended else 'Active',
             device.minor) for device in self.devices.values()]
@@ -487,6 +493,16 @@ class FakeHost:
     def hang(self, group):
         """Let a disk not answer."""
         self.groups[group].state = HANG
+
+    def replace(self, name):
+        """Have an empty disk in place of a failed one.
+
+        Devices that have its volumes open keep them.
+        """
+        old = self.groups[name]
+        self.groups[name] = Group(name, old.disk)
+        self.gone.update({'/dev/%s/%s' % (name, volume.name): volume
+                          for volume in old.volumes.values()})
 
     def repair(self, group):
         """Let a disk answer again, with what was on it."""

@@ -292,6 +292,49 @@ class GoOnTest(base.TestCase):
             self.start()
         self.assertIn(self.front(volume), self.host.devices)
 
+    def assert_found_without_the_primary(self, volume):
+        """Partners that remember each other tell a lost disk."""
+        self.assertEqual('enabled', self.reload(volume).replication_status)
+        self.host.fail(A)
+        self.host.cut_power()
+        self.fail_over(self.start(), 'lvm-b', self.reload(volume))
+        self.assertEqual({'x': 1}, self.host.read(self.front(volume)))
+
+    def test_target_is_replaced_by_an_empty_disk(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.host.fail(B)
+        self.host.write(self.front(volume), 'x', 1)
+        driver._replication.look()
+        self.host.replace(B)
+        driver._replication.look()
+        self.assertEqual('enabling', self.reload(volume).replication_status)
+        self.host.finish_recovery()
+        driver._replication.look()
+        self.assert_found_without_the_primary(volume)
+
+    def test_empty_target_is_replaced(self):
+        driver = self.start()
+        self.host.replace(B)
+        volume = self.create(driver)
+        self.host.write(self.front(volume), 'x', 1)
+        self.assert_found_without_the_primary(volume)
+
+    def test_replaced_target_can_not_be_prepared(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.host.fail(B)
+        self.host.write(self.front(volume), 'x', 1)
+        self.host.replace(B)
+        with self.refusing('lvcreate', 'promote-b-pool'):
+            driver._replication.look()
+        self.assertEqual('error', self.reload(volume).replication_status)
+        for _ in range(2):
+            driver._replication.look()
+            self.host.finish_recovery()
+        driver._replication.look()
+        self.assert_found_without_the_primary(volume)
+
     def test_new_target_can_not_be_prepared(self):
         with self.refusing('lvcreate', 'promote-b-pool'):
             self.assertRaises(results.CommandFailed, self.start)
