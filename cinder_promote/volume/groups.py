@@ -281,17 +281,18 @@ class VolumeGroups:
         self._clear(volume_group, devices.metadata_name(volume_name), 0,
                     METADATA_SIZE)
 
-    def remove_copy(self, groups, volume_group, volume_name):
+    def remove_copy(self, groups, volume_group, volume_name, used=True):
         """Remove a copy and its metadata volume, as far as they exist.
 
         A thick copy is cleared first, which takes as long as its disk needs,
         but ends with an error once the disk hangs.
 
+        :param used: whether anybody could have written to it
         :raises CommandFailed: one is there still
         """
         present = groups[volume_group].volumes
         copy = present.get(volume_name)
-        if copy and not copy.pool:
+        if copy and not copy.pool and used:
             self._clear_thick(volume_group, copy)
         names = [name for name in (volume_name,
                                    devices.metadata_name(volume_name))
@@ -320,6 +321,16 @@ class VolumeGroups:
             lvm.clear(volume_group, name, start, length, priority,
                       self._timeout),
             'clearing %s/%s' % (volume_group, name))
+
+    @staticmethod
+    def sources(groups, volume_group):
+        """Volume groups that one may have taken over from, nearest first."""
+        found = [volume_group]
+        for name in found:
+            tags = groups[name].tags if name in groups else ()
+            found += [other for other in groups if other not in found and
+                      copies.partner_tag('source', other) in tags]
+        return found[1:]
 
     def activate(self, volume_group, volume_name):
         """Activate a copy and its metadata volume.

@@ -96,6 +96,19 @@ def is_deleted(volume_id):
     return True
 
 
+def shares_its_name(volume):
+    """Whether another volume's data goes by the name of this one's."""
+    ctxt = context.get_admin_context()
+    others = list(objects.VolumeList.get_all(
+        ctxt, filters={'_name_id': volume.name_id}))
+    try:
+        others.append(objects.Volume.get_by_id(ctxt, volume.name_id))
+    except exception.VolumeNotFound:
+        pass
+    return any(other.id != volume.id and other.name == volume.name
+               for other in others)
+
+
 def get_service(host):
     """The service row of a backend, None before its first start."""
     try:

@@ -294,23 +294,33 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
         """Delete a volume with all its copies.
 
         One that is not replicated can be deleted also when its volume group
-        is lost.
+        is lost, or is not the one that is served any more.
         """
         if not self._is_replicated(volume):
-            if self._active or self._primary_lost:
-                return self._delete_lost_volume(volume)
+            if (self._active or self._primary_lost or
+                    self._volume_not_present(volume.name)):
+                return self._delete_left_volume(volume)
             return super().delete_volume(volume)
         self._replication.delete(volume.name)
         return None
 
-    def _delete_lost_volume(self, volume):
-        """Delete a volume that stayed behind in the primary's group."""
+    def _delete_left_volume(self, volume):
+        """Delete a volume that stayed behind as others were failed over.
+
+        Where a volume was migrated, its old row may have the name of what
+        another row has now; that is not to be removed.
+        """
         found = self._groups.scan()
-        if self._primary in found:
-            self._groups.remove_copy(found, self._primary, volume.name)
-        else:
-            LOG.warning('Volume %s is lost with volume group %s.',
-                        volume.name, self._primary)
+        serving = self.configuration.volume_group
+        if not records.shares_its_name(volume):
+            for group in dict.fromkeys(
+                    [self._primary, *self._groups.sources(found, serving)]):
+                left = group in found and found[group].volumes.get(volume.name)
+                if left and not copies.is_copy(left.tags):
+                    return self._groups.remove_copy(found, group, volume.name)
+        LOG.warning('Volume %s is not in a volume group that can be seen.',
+                    volume.name)
+        return None
 
     def local_path(self, volume, vg=None):
         """The path of a volume's device on this host."""

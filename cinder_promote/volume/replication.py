@@ -14,6 +14,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import threading
 
 from cinder import exception
@@ -247,34 +248,73 @@ class Replication:
         """Create a volume with all its copies.
 
         :returns: its ``records.Record``
-        :raises CommandFailed: something failed; deleting cleans up
+        :raises CommandFailed: something failed; what was made until then is
+            removed as far as that is possible, deleting does the rest
         """
-        with self._lock:
-            self._prepare_targets(self._groups.scan())
-            record = records.Record(
-                volume.id, volume.name, volume.size << 30, Status.DISABLED,
-                copies.Current(1, self._volume_group))
+        name = volume.name
+        with contextlib.ExitStack() as failure, self._lock:
+            groups = self._prepare_targets(self._groups.scan())
             legs = self._wanted_legs()
-            equal = self._groups.new_copies_are_equal
-            for group in reversed(legs):
-                complete = equal or group == self._volume_group
-                self._groups.create_copy(
-                    group, record.name, record.size,
-                    1 if complete else copies.INCOMPLETE)
-            table = devices.front_over_copy(record.size, self._volume_group,
-                                       record.name)
-            if len(legs) > 1:
-                mirror = devices.mirror_name(record.name, 1)
-                self._mapper.create(mirror, devices.mirror_table(
-                    record.size, record.name, legs,
-                    devices.Legs.EQUAL if equal
-                    else devices.Legs.FIRST_IS_RIGHT))
-                table = devices.front_over_mirror(record.size, mirror)
-                record.status = (Status.ENABLED if equal
-                                 else Status.ENABLING)
-            self._mapper.create(devices.front_name(record.name), table)
-            self._records[record.name] = record
+            for group in legs:
+                if group in groups and (
+                        {name, devices.metadata_name(name)} &
+                        set(groups[group].volumes)):
+                    raise results.CommandFailed(
+                        data='volume group %s has a copy of new volume %s '
+                        'already' % (group, name))
+            # Not while others wait for the lock.
+            failure.push(functools.partial(self._take_back, name, legs))
+            record = records.Record(
+                volume.id, name, volume.size << 30, Status.DISABLED,
+                copies.Current(1, self._volume_group))
+            self._make(record, legs)
+            self._records[name] = record
             return record
+
+    def _make(self, record, legs):
+        equal = self._groups.new_copies_are_equal
+        for group in reversed(legs):
+            complete = equal or group == self._volume_group
+            self._groups.create_copy(
+                group, record.name, record.size,
+                1 if complete else copies.INCOMPLETE)
+        table = devices.front_over_copy(record.size, self._volume_group,
+                                        record.name)
+        if len(legs) > 1:
+            mirror = devices.mirror_name(record.name, 1)
+            self._mapper.create(mirror, devices.mirror_table(
+                record.size, record.name, legs,
+                devices.Legs.EQUAL if equal
+                else devices.Legs.FIRST_IS_RIGHT))
+            table = devices.front_over_mirror(record.size, mirror)
+            record.status = Status.ENABLED if equal else Status.ENABLING
+        self._mapper.create(devices.front_name(record.name), table)
+
+    def _take_back(self, name, legs, kind, *failure):
+        """Remove what was made of a volume if that failed.
+
+        :param kind: class of the exception, None if there is none
+        """
+        if kind is None or not issubclass(kind, Exception):
+            return
+        try:
+            self._remove_devices(name)
+            groups = self._groups.scan()
+        except exception.VolumeBackendAPIException:
+            LOG.exception('What was made of volume %s is there still.', name)
+            return
+        for group in legs:
+            if group in groups:
+                try:
+                    self._groups.remove_copy(groups, group, name, used=False)
+                except exception.VolumeBackendAPIException:
+                    LOG.exception('It is in %s still.', group)
+
+    def _remove_devices(self, name):
+        front = devices.front_name(name)
+        if front in self._mapper.devices():
+            self._mapper.remove(front)
+        self._remove_mirrors(name, self._mapper.devices())
 
     def delete(self, volume_name):
         """Delete a volume with all its copies that can be seen.
@@ -285,10 +325,7 @@ class Replication:
         :raises CommandFailed: something of it is there still
         """
         with self._lock:
-            front = devices.front_name(volume_name)
-            if front in self._mapper.devices():
-                self._mapper.remove(front)
-            self._remove_mirrors(volume_name, self._mapper.devices())
+            self._remove_devices(volume_name)
             self._records.pop(volume_name, None)
             serving = self._volume_group
         # Nothing knows of the copies any more, and clearing thick ones takes

@@ -17,9 +17,10 @@ import time
 import fixtures
 
 from cinder_promote import promotion
+from cinder_promote.privsep import command
 from cinder_promote.volume import copies, results
 from tests.unit.volume import base, fake_host
-from tests.unit.volume.base import B_TO_C, A, B, C
+from tests.unit.volume.base import A_TO_B, B_TO_C, A, B, C
 
 TO_B_AND_C = (A, ['backend_id:lvm-b,volume_group:promote-b',
                   'backend_id:lvm-c,volume_group:promote-c'])
@@ -373,9 +374,57 @@ class GoOnTest(base.TestCase):
         promotion.reset_active_backend(self.context, base.HOST)
         self.assertEqual('disabled', self.service()['replication_status'])
 
+    def test_one_copy_can_not_be_created(self):
+        for section in (A_TO_B, TO_B_AND_C):
+            for group in (A, B):
+                driver = self.start(*section)
+                before = self.what_there_is()
+                volume = self.new_volume()
+                with self.refusing('lvcreate', 'volume-',
+                                   '%s/%s-pool' % (group, group)):
+                    self.assertRaises(results.CommandFailed,
+                                      driver.create_volume, volume)
+                self.assertEqual(before, self.what_there_is())
+
+    def test_devices_can_not_be_created(self):
+        driver = self.start()
+        before = self.what_there_is()
+        for name in ('promote-mirror-', 'promote-volume-'):
+            volume = self.new_volume()
+            with self.refusing('dmsetup', 'create', name):
+                self.assertRaises(results.CommandFailed,
+                                  driver.create_volume, volume)
+            self.assertEqual(before, self.what_there_is())
+            self.assertNotIn(volume.name, driver._replication._records)
+
+    def test_what_is_left_of_a_creation_can_not_be_removed(self):
+        driver = self.start()
+        before = self.what_there_is()
+        volume = self.new_volume()
+        with self.refusing('lvcreate', A), self.refusing('lvremove'):
+            error = self.assertRaises(results.CommandFailed,
+                                      driver.create_volume, volume)
+        self.assertIn('creating', str(error))
+        driver.delete_volume(volume)
+        self.assertEqual(before, self.what_there_is())
+
+    def test_copy_that_was_there_before_a_creation(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.host.write(self.front(volume), 'x', 1)
+        error = self.assertRaises(results.CommandFailed,
+                                  driver.create_volume, volume)
+        self.assertIn('already', str(error))
+        self.assertEqual({'x': 1}, self.host.read(self.front(volume)))
+
+    def what_there_is(self):
+        return (set(self.host.devices),
+                {name: set(group.volumes)
+                 for name, group in self.host.groups.items()})
+
     def refusing(self, *words):
         """Have commands that hold all of some words fail."""
-        run = self.host.run
+        run = command.run
 
         def refuse(argv, timeout, stdin=None):
             line = ' '.join(argv)
@@ -385,3 +434,80 @@ class GoOnTest(base.TestCase):
 
         return fixtures.MonkeyPatch('cinder_promote.privsep.command.run',
                                     refuse)
+
+
+class PlainVolumesTest(base.TestCase):
+    """Volumes that are not replicated stay behind, and can be deleted."""
+
+    def promoted(self):
+        """A promoted backend, and a volume that it had before."""
+        driver = self.start()
+        volume = self.create(driver, replicated=False)
+        self.fail_over(driver, 'lvm-b')
+        self.reset()
+        return self.start(*B_TO_C), volume
+
+    def test_after_a_promotion(self):
+        driver, volume = self.promoted()
+        driver.delete_volume(volume)
+        self.assertNotIn(volume.name, self.host.groups[A].volumes)
+
+    def test_after_two_promotions(self):
+        driver, volume = self.promoted()
+        self.set_service(replication_status='enabled')
+        self.refresh(driver)
+        late = self.create(driver, replicated=False)
+        self.fail_over(driver, 'lvm-c')
+        driver.delete_volume(late)
+        self.reset()
+        driver = self.start(C, ['backend_id:lvm-a,volume_group:promote-a'])
+        driver.delete_volume(volume)
+        for group in (A, B, C):
+            self.assertEqual({group + '-pool'} & set(
+                self.host.groups[group].volumes),
+                set(self.host.groups[group].volumes))
+
+    def test_disk_is_away(self):
+        driver, volume = self.promoted()
+        self.host.fail(A)
+        driver.delete_volume(volume)
+        self.assertIn(volume.name, self.host.groups[A].volumes)
+
+    def test_in_a_group_of_others(self):
+        driver = self.start(*B_TO_C)
+        volume = self.new_volume(replicated=False)
+        self.host.run(['lvcreate', '-n', volume.name, '-L', '1g', A], 1)
+        driver.delete_volume(volume)
+        self.assertIn(volume.name, self.host.groups[A].volumes)
+
+    def test_row_of_a_volume_that_was_migrated_away(self):
+        driver, volume = self.promoted()
+        old = self.new_volume(replicated=False, _name_id=volume.id)
+        self.assertEqual(volume.name, old.name)
+        driver.delete_volume(old)
+        self.assertIn(volume.name, self.host.groups[A].volumes)
+
+    def test_volume_that_was_migrated_here(self):
+        driver, old = self.promoted()
+        volume = self.new_volume(replicated=False, _name_id=old.id)
+        old.destroy()
+        driver.delete_volume(volume)
+        self.assertNotIn(volume.name, self.host.groups[A].volumes)
+
+    def test_row_whose_data_goes_by_another_name(self):
+        driver, volume = self.promoted()
+        self.new_volume(replicated=False, _name_id=volume.id)
+        driver.delete_volume(volume)
+        self.assertIn(volume.name, self.host.groups[A].volumes)
+
+    def test_replicated_copy_of_that_name(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.fail_over(driver, 'lvm-b', volume)
+        self.reset()
+        driver = self.start(*B_TO_C)
+        volume.replication_driver_data = None
+        volume.volume_type_id = self.plain_type
+        volume.save()
+        driver.delete_volume(self.reload(volume))
+        self.assertIn(volume.name, self.host.groups[A].volumes)
