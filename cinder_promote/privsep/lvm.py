@@ -13,7 +13,8 @@
 """LVM operations of the replicated LVM driver, each bounded in time.
 
 ``devices`` lists the physical volumes that a command may look at, so that it
-does not touch, and so can't wait for, the disks of other volume groups.
+does not touch, and so can't wait for, the disks of other volume groups. What
+the host's own configuration hides from LVM stays hidden.
 """
 
 import os
@@ -30,6 +31,8 @@ COLUMNS = {'vg': 'vg_name,vg_size,vg_free,vg_tags',
            'lv': 'lv_name,lv_size,lv_tags,data_percent,pool_lv',
            'pvseg': 'pvseg_start',
            'seg': 'seg_start'}
+#: Where LVM keeps the lists of disks that it may use, on hosts with such.
+DEVICES_FILES = '/etc/lvm/devices'
 #: What ionice may be told: a class, or a level within it.
 IO_PRIORITY = re.compile(r'-[cn] ?[0-9a-z-]+\Z')
 
@@ -40,8 +43,35 @@ def _check(*names):
             raise ValueError('%r is not a name of LVM' % name)
 
 
-def _confined(devices):
-    return ['--devices', ','.join(devices)] if devices else []
+def _devices_file(timeout):
+    """Path of the list of the disks that LVM may use, None without one."""
+    if not os.path.isdir(DEVICES_FILES) or not os.listdir(DEVICES_FILES):
+        return None
+    settings = command.run(
+        ['lvm', 'lvmconfig', '--typeconfig', 'full',
+         'devices/use_devicesfile', 'devices/devicesfile'], timeout)[1]
+    name = re.search(r'^devicesfile="(.+)"$', settings, re.MULTILINE)
+    if not name or 'use_devicesfile=1' not in settings.split():
+        return None
+    path = os.path.join(DEVICES_FILES, name.group(1))
+    return path if os.path.exists(path) else None
+
+
+def _confined(devices, timeout):
+    """Arguments that have LVM look at some disks only.
+
+    --devices sets the host's global_filter aside, --config does not; with a
+    devices file LVM goes by no filter at all.
+    """
+    if not devices:
+        return []
+    if _devices_file(timeout):
+        return ['--devices', ','.join(devices)]
+    # A dot is any character, so also one that means something to LVM.
+    accepted = ['"a|^%s$|"' % re.sub(r'[^A-Za-z0-9/_-]', '.', device)
+                for device in devices]
+    return ['--config',
+            'devices/filter=[%s,"r|.*|"]' % ','.join(accepted)]
 
 
 def _paths(vg, names):
@@ -55,13 +85,26 @@ def _tag_changes(add, delete):
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def not_hidden(devices, timeout):
+    """Those of some disks that no devices file keeps LVM from using."""
+    path = _devices_file(timeout)
+    if path is None:
+        return list(devices)
+    with open(path) as devices_file:
+        listed = {os.path.realpath(name) for name in
+                  re.findall(r'\bDEVNAME=(\S+)', devices_file.read())}
+    return [device for device in devices
+            if os.path.realpath(device) in listed]
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
 def report(devices, timeout):
     """What LVM sees: each volume group with what is in it.
 
     :returns: a result of ``command.run`` with JSON as output
     """
     argv = ['lvm', 'fullreport', '--reportformat', 'json', '--units', 'b',
-            '--nosuffix', *_confined(devices)]
+            '--nosuffix', *_confined(devices, timeout)]
     for kind, columns in COLUMNS.items():
         argv += ['--configreport', kind, '-o', columns]
     return command.run(argv, timeout)
@@ -71,8 +114,8 @@ def report(devices, timeout):
 def create(vg, pool, name, size, tags, devices, timeout):
     """Create a logical volume of a size in bytes, thin if a pool is given."""
     _check(vg, name)
-    argv = ['lvcreate', '--yes', *_confined(devices), *_tag_changes(tags, ()),
-            '-n', name]
+    argv = ['lvcreate', '--yes', *_confined(devices, timeout),
+            *_tag_changes(tags, ()), '-n', name]
     if pool:
         _check(pool)
         argv += ['-T', '-V', '%db' % size, '%s/%s' % (vg, pool)]
@@ -85,14 +128,14 @@ def create(vg, pool, name, size, tags, devices, timeout):
 def create_pool(vg, pool, devices, timeout):
     """Create a thin pool of nearly all that is free in a group."""
     _check(vg, pool)
-    return command.run(['lvcreate', '--yes', *_confined(devices), '-T', '-l',
-                        '95%FREE', '%s/%s' % (vg, pool)], timeout)
+    return command.run(['lvcreate', '--yes', *_confined(devices, timeout),
+                        '-T', '-l', '95%FREE', '%s/%s' % (vg, pool)], timeout)
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint
 def remove(vg, names, devices, timeout):
     """Remove logical volumes of one group."""
-    return command.run(['lvremove', '--yes', *_confined(devices),
+    return command.run(['lvremove', '--yes', *_confined(devices, timeout),
                         *_paths(vg, names)], timeout)
 
 
@@ -100,13 +143,14 @@ def remove(vg, names, devices, timeout):
 def activate(vg, names, devices, timeout):
     """Activate logical volumes of one group."""
     return command.run(['lvchange', '--yes', '-ay', '-K',
-                        *_confined(devices), *_paths(vg, names)], timeout)
+                        *_confined(devices, timeout), *_paths(vg, names)],
+                       timeout)
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint
 def change_tags(vg, names, add, delete, devices, timeout):
     """Change tags of logical volumes of one group, each at one instant."""
-    return command.run(['lvchange', *_confined(devices),
+    return command.run(['lvchange', *_confined(devices, timeout),
                         *_tag_changes(add, delete), *_paths(vg, names)],
                        timeout)
 
@@ -115,7 +159,7 @@ def change_tags(vg, names, add, delete, devices, timeout):
 def add_group_tags(vg, tags, devices, timeout):
     """Add tags to a volume group."""
     _check(vg)
-    return command.run(['vgchange', *_confined(devices),
+    return command.run(['vgchange', *_confined(devices, timeout),
                         *_tag_changes(tags, ()), vg], timeout)
 
 

@@ -157,7 +157,7 @@ class VolumeGroups:
         Each command that hangs leaves a process behind.
         """
         good = []
-        for disk in _candidate_disks():
+        for disk in lvm.not_hidden(_candidate_disks(), self._timeout):
             if self._hung.get(disk, 0) > time.monotonic():
                 continue
             self._hung.pop(disk, None)

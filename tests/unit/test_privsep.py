@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 
+import fixtures
 from oslo_rootwrap import filters, wrapper
 import testtools
 
@@ -96,6 +97,72 @@ class TestBounds(testtools.TestCase):
         for priority in ('-p1', '-c3 dd', '-c3\n', 'dd'):
             self.assertRaises(ValueError, lvm.clear, 'vg', 'x', 0, 1,
                               priority, 1)
+
+
+class TestConfined(testtools.TestCase):
+    """A command that looks at some disks, by what the host's LVM goes by."""
+
+    def setUp(self):
+        super().setUp()
+        self.files = self.useFixture(fixtures.TempDir()).path
+        self.settings = ''
+        self.commands = []
+        context = cinder_promote.privsep.sys_admin_pctxt
+        context.set_client_mode(False)
+        self.addCleanup(context.set_client_mode, True)
+        for target, replacement in (
+                ('cinder_promote.privsep.command.run', self.run_command),
+                ('cinder_promote.privsep.lvm.DEVICES_FILES', self.files)):
+            self.useFixture(fixtures.MonkeyPatch(target, replacement))
+
+    def run_command(self, argv, timeout, stdin=None):
+        self.commands.append(argv)
+        return 0, self.settings if 'lvmconfig' in argv else '', ''
+
+    def use_devices_file(self, used=1):
+        self.settings = ('use_devicesfile=%d\n'
+                         'devicesfile="system.devices"\n' % used)
+        with open(os.path.join(self.files, 'system.devices'), 'w') as listed:
+            listed.write('VERSION=1.1.1\n'
+                         'IDTYPE=devname IDNAME=/dev/vdx DEVNAME=/dev/vdx '
+                         'PVID=8ckP\n')
+
+    def assert_filtered(self):
+        lvm.activate('vg', ['x'], ['/dev/vdx', '/dev/mapper/a.b'], 1)
+        self.assertEqual(
+            ['lvchange', '--yes', '-ay', '-K', '--config',
+             'devices/filter=["a|^/dev/vdx$|","a|^/dev/mapper/a.b$|",'
+             '"r|.*|"]', 'vg/x'], self.commands[-1])
+        self.assertEqual(['/dev/vdx', '/dev/vdy'],
+                         lvm.not_hidden(['/dev/vdx', '/dev/vdy'], 1))
+
+    def test_no_devices_file(self):
+        self.assert_filtered()
+        os.rmdir(self.files)
+        self.assert_filtered()
+
+    def test_devices_file_is_not_there(self):
+        self.use_devices_file()
+        path = os.path.join(self.files, 'system.devices')
+        os.rename(path, path + '-backup')
+        self.assert_filtered()
+
+    def test_devices_file_is_not_used(self):
+        self.use_devices_file(0)
+        self.assert_filtered()
+
+    def test_devices_file(self):
+        self.use_devices_file()
+        lvm.activate('vg', ['x'], ['/dev/vdx', '/dev/vdy'], 1)
+        self.assertEqual(['lvchange', '--yes', '-ay', '-K', '--devices',
+                          '/dev/vdx,/dev/vdy', 'vg/x'], self.commands[-1])
+        self.assertEqual(['/dev/vdx'],
+                         lvm.not_hidden(['/dev/vdx', '/dev/vdy'], 1))
+
+    def test_no_disks_named(self):
+        lvm.activate('vg', ['x'], (), 1)
+        self.assertEqual([['lvchange', '--yes', '-ay', '-K', 'vg/x']],
+                         self.commands)
 
 
 class TestRootwrap(testtools.TestCase):

@@ -95,6 +95,8 @@ class FakeHost:
         self.meanwhile = None
         self.vanishing = 0
         self.gone = {}
+        self.hidden = set()
+        self.settings = 'use_devicesfile=0'
 
     # Commands
 
@@ -112,11 +114,10 @@ class FakeHost:
             argv = [word for word in argv[1:] if '=' not in word]
         self._begin(argv)
         words = list(argv[2:] if argv[0] == 'ionice' else argv)
-        self._take_option(words, '--config')
-        disks = self._take_option(words, '--devices')
-        disks = disks[0].split(',') if disks else [
-            group.disk for group in self.groups.values()]
-        if words[0] not in ('dmsetup', 'dd') and any(
+        disks = self._seen(self._take_option(words, '--config'),
+                           self._take_option(words, '--devices'))
+        if (words[0] not in ('dmsetup', 'dd') and
+                words[1] != 'lvmconfig') and any(
                 group.state == HANG and group.disk in disks
                 for group in self.groups.values()):
             return command.TIMED_OUT, '', 'gave up'
@@ -128,6 +129,21 @@ class FakeHost:
         except TimeoutError:
             return command.TIMED_OUT, '', 'gave up'
         return 0, out or '', ''
+
+    def _seen(self, settings, devices):
+        """The disks that LVM looks at; --devices overrules any filter."""
+        if devices:
+            return devices[0].split(',')
+        seen = [group.disk for group in self.groups.values()
+                if group.disk not in self.hidden]
+        for setting in settings:
+            name, __, value = setting.partition('=')
+            if name == 'devices/filter':
+                rules = json.loads(value)
+                seen = [disk for disk in seen if next(
+                    rule[0] for rule in rules
+                    if re.search(rule[2:-1], disk)) == 'a']
+        return seen
 
     def _begin(self, argv):
         if self.crash_before == len(self.commands):
@@ -177,6 +193,8 @@ class FakeHost:
             volume.data.clear()
 
     def lvm(self, words, disks):
+        if words[1] == 'lvmconfig':
+            return self.settings
         if words[1] != 'fullreport':
             raise ValueError(words)
         return json.dumps({'report': [{

@@ -18,7 +18,7 @@ import fixtures
 
 from cinder_promote import promotion
 from cinder_promote.privsep import command
-from cinder_promote.volume import copies, results
+from cinder_promote.volume import copies, groups, results
 from tests.unit.volume import base, fake_host
 from tests.unit.volume.base import A_TO_B, B_TO_C, A, B, C
 
@@ -511,3 +511,60 @@ class PlainVolumesTest(base.TestCase):
         volume.save()
         driver.delete_volume(self.reload(volume))
         self.assertIn(volume.name, self.host.groups[A].volumes)
+
+
+class HiddenDisksTest(base.TestCase):
+    """What LVM's global_filter rejects is not looked at: guests' disks."""
+
+    def setUp(self):
+        super().setUp()
+        # A guest made a volume group of the backend's name on its disk.
+        self.host.groups['guest'] = fake_host.Group(
+            'promote-b', '/dev/mapper/disk.of+guest')
+        self.host.hidden.add('/dev/mapper/disk.of+guest')
+
+    def test_while_all_disks_answer(self):
+        self.assertEqual('/dev/mapper/disk-b', self.disk_of(B))
+
+    def test_while_another_disk_hangs(self):
+        self.host.hang(A)
+        self.assertEqual('/dev/mapper/disk-b', self.disk_of(B))
+
+    def test_the_hidden_one_hangs(self):
+        self.host.hang('guest')
+        self.assertEqual('/dev/mapper/disk-b', self.disk_of(B))
+
+    def test_hidden_by_a_devices_file(self):
+        self.host.hidden.clear()
+        self.host.settings = 'use_devicesfile=1\ndevicesfile="own.devices"'
+        files = self.useFixture(fixtures.TempDir())
+        self.useFixture(fixtures.MonkeyPatch(
+            'cinder_promote.privsep.lvm.DEVICES_FILES', files.path))
+        with open(files.join('own.devices'), 'w') as listed:
+            for group in (A, B, C):
+                listed.write('DEVNAME=%s\n' % self.host.groups[group].disk)
+        self.host.hang(A)
+        self.assertEqual('/dev/mapper/disk-b', self.disk_of(B))
+
+    def test_name_that_is_a_pattern(self):
+        self.host.hidden.clear()
+        del self.host.groups[B]
+        self.host.hang(A)
+        self.assertEqual('/dev/mapper/disk.of+guest', self.disk_of(B))
+
+    def test_every_command_on_a_group_leaves_other_disks_alone(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.host.hang(C)
+        at = len(self.host.commands)
+        driver.delete_volume(volume)
+        self.assertIn('lvremove', [words[0] for words
+                                   in self.host.commands[at:]])
+        self.assertNotIn(volume.name, self.host.groups[A].volumes)
+        self.assertNotIn('--devices', [word for words in self.host.commands
+                                       for word in words])
+
+    @staticmethod
+    def disk_of(group):
+        view = groups.VolumeGroups(base.HOST, 1, None)
+        return ' '.join(view.scan()[group].disks)
