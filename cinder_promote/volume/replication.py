@@ -31,7 +31,9 @@ class Replication:
     """The replicated volumes of one backend.
 
     One lock serialises what changes copies or devices, so that a look at the
-    mirrors never meets a half-done fail-over.
+    mirrors never meets a half-done fail-over. A fail-over is next to have it,
+    after what is being done to one volume: with a primary that hangs, every
+    other volume may cost a command's whole time.
 
     :param host: the backend, host@name
     :param groups: ``groups.VolumeGroups``
@@ -43,6 +45,8 @@ class Replication:
         self._groups = groups
         self._mapper = mapper
         self._lock = threading.RLock()
+        self._no_failover = threading.Event()
+        self._no_failover.set()
         self._records = {}
         self._volume_group = None
         self._targets = []
@@ -252,7 +256,7 @@ class Replication:
             removed as far as that is possible, deleting does the rest
         """
         name = volume.name
-        with contextlib.ExitStack() as failure, self._lock:
+        with contextlib.ExitStack() as failure, self._turn():
             groups = self._prepare_targets(self._groups.scan())
             legs = self._wanted_legs()
             for group in legs:
@@ -324,7 +328,7 @@ class Replication:
 
         :raises CommandFailed: something of it is there still
         """
-        with self._lock:
+        with self._turn():
             self._remove_devices(volume_name)
             self._records.pop(volume_name, None)
             serving = self._volume_group
@@ -353,7 +357,7 @@ class Replication:
         :returns: for each name its record, and a sentence if it failed
         :raises UnableToFailOver: the target can't be used at all
         """
-        with self._lock:
+        with self._first():
             groups = self._groups.scan()
             if target.volume_group not in groups:
                 raise exception.UnableToFailOver(
@@ -457,12 +461,14 @@ class Replication:
         Volumes that are not protected are given new copies, copies that have
         become complete are marked so, and lost ones as out of date.
         """
-        with self._lock:
+        with self._turn():
             if not self._protecting or not self._records:
                 return
             present = self._mapper.devices()
             groups = None
             for record in list(self._records.values()):
+                if not self._no_failover.is_set():
+                    return
                 if (record.status == Status.FAILOVER_ERROR or
                         record.current.lost):
                     continue
@@ -614,6 +620,26 @@ class Replication:
                 100.0 if self._protecting else 0.0)
 
     # Parts
+
+    @contextlib.contextmanager
+    def _turn(self):
+        """Have the lock, not before a fail-over that waits for it."""
+        while True:
+            self._no_failover.wait()
+            with self._lock:
+                if self._no_failover.is_set():
+                    yield
+                    return
+
+    @contextlib.contextmanager
+    def _first(self):
+        """Have the lock before all others that wait for it."""
+        self._no_failover.clear()
+        try:
+            with self._lock:
+                yield
+        finally:
+            self._no_failover.set()
 
     def _wanted_legs(self):
         return [self._volume_group] + (self._targets if self._protecting

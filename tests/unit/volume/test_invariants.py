@@ -12,9 +12,11 @@
 
 """What must hold whatever happens: each test breaks one of the promises."""
 
+import time
+
 from cinder import exception
 
-from cinder_promote.volume import copies, targets
+from cinder_promote.volume import copies, results, targets
 from tests.unit.volume import base, fake_host
 from tests.unit.volume.base import A_TO_B, B_TO_C, A, B, C
 
@@ -254,6 +256,81 @@ class TestFailover(base.TestCase):
                           self.context, [volume], 'lvm-b')
         self.host.write(self.front(volume), 'x', 1)
         self.assertEqual({'x': 1}, self.data(A, volume))
+
+
+class TestFailoverIsFirst(base.TestCase):
+    """Who holds the lock gives way to a fail-over after one volume."""
+
+    def setUp(self):
+        super().setUp()
+        self.driver = self.start()
+        self.volumes = [self.create(self.driver) for _ in range(3)]
+        self.failing_over = None
+
+    def fail_over_while(self, busy):
+        """Begin to fail over while a first command is at work.
+
+        :param busy: tells that command from others
+        """
+        replication = self.driver._replication
+
+        def begin():
+            if self.failing_over is None and busy(self.host.commands[-1]):
+                self.failing_over = self.real_thread(
+                    target=replication.fail_over, daemon=True, args=(
+                        self.driver._targets[0],
+                        [volume.name for volume in self.volumes],
+                        lambda: None))
+                self.failing_over.start()
+                while replication._no_failover.is_set():
+                    time.sleep(0.01)
+
+        self.host.meanwhile = begin
+
+    def assert_failed_over(self):
+        self.failing_over.join(60)
+        self.assertTrue(self.driver._replication._failed_over)
+
+    def test_look(self):
+        self.host.fail(B)
+        for volume in self.volumes:
+            self.host.write(self.front(volume), 'x', 1)
+        self.host.repair(B)
+        self.fail_over_while(lambda words: 'suspend' in words)
+        for _ in range(2):
+            self.driver._replication.look()
+        self.assert_failed_over()
+        self.assertEqual([self.front(self.volumes[0])], list(dict.fromkeys(
+            words[-1] for words in self.host.commands
+            if 'suspend' in words)))
+
+    def test_delete(self):
+        self.host.hang(A)
+        self.fail_over_while(lambda words: 'remove' in words)
+        for volume in self.volumes[:2]:
+            self.assertRaises(results.CommandTimedOut,
+                              self.driver.delete_volume, volume)
+        self.assert_failed_over()
+        switched = [words[2] for words in self.host.commands
+                    if 'resume' in words]
+        self.assertIn(self.front(self.volumes[1]), switched)
+
+    def test_create_waits_for_it(self):
+        self.fail_over_while(lambda words: words[0] == 'lvcreate')
+        first, second = self.new_volume(), self.new_volume()
+        self.driver.create_volume(first)
+        self.driver.create_volume(second)
+        self.assert_failed_over()
+        self.assertIn(first.name, self.host.groups[A].volumes)
+        self.assertNotIn(second.name, self.host.groups[A].volumes)
+        self.assertIn(second.name, self.host.groups[B].volumes)
+
+    def test_others_go_on_after_a_refused_one(self):
+        self.assertRaises(
+            exception.UnableToFailOver, self.driver._replication.fail_over,
+            self.module.targets.Target('lvm-x', 'promote-x'), [], None)
+        self.driver.delete_volume(self.volumes[0])
+        self.assertNotIn(self.front(self.volumes[0]), self.host.devices)
 
 
 class TestHold(base.TestCase):
