@@ -54,12 +54,16 @@ class Current:
     """What the database knows of a volume's current copy.
 
     ``lost`` is the volume group that was dropped as the primary's disk
-    failed, until the backend is failed over.
+    failed, until the backend is failed over. ``mirror`` is there while a
+    volume still lies on the mirror that a fail-over was to take it from,
+    although its copy in ``volume_group`` was in sync: the volume groups of
+    that mirror in the order of its table, None for one that is not known.
     """
 
     generation: int
     volume_group: str
     lost: str | None = None
+    mirror: tuple | None = None
 
     def to_driver_data(self):
         """As stored in the volume's ``replication_driver_data``."""
@@ -75,8 +79,10 @@ class Current:
         """
         try:
             data = json.loads(text or '')
+            mirror = data.get('mirror')
             return cls(int(data['generation']), data['volume_group'],
-                       data.get('lost'))
+                       data.get('lost'),
+                       None if mirror is None else tuple(mirror))
         except (ValueError, KeyError, TypeError):
             return None
 

@@ -144,7 +144,10 @@ def front_over_mirror(size, mirror):
 
 
 def mirror_table(size, volume_name, volume_groups, legs):
-    """Table of a mirror of the copies in some volume groups."""
+    """Table of a mirror of the copies in some volume groups.
+
+    None stands for a leg that is not there now.
+    """
     parameters = ['0', 'region_size', str(REGION_SECTORS)]
     if legs is Legs.EQUAL:
         parameters.append('nosync')
@@ -155,7 +158,8 @@ def mirror_table(size, volume_name, volume_groups, legs):
     # its answer until the legs are made equal again.
     for index in range(1, len(volume_groups)):
         parameters += ['write_mostly', str(index)]
-    paths = [_copy_path(group, name) for group in volume_groups
+    paths = [_copy_path(group, name) if group else '-'
+             for group in volume_groups
              for name in (metadata_name(volume_name), volume_name)]
     return '0 %d raid raid1 %d %s %d %s' % (
         size // SECTOR, len(parameters), ' '.join(parameters),
@@ -256,13 +260,15 @@ class DeviceMapper:
         results.output(dmsetup.resume(name, self._timeout),
                        'resuming device %s' % name)
 
-    def replace_table(self, name, table):
+    def replace_table(self, name, table, timeout=None):
         """Swap what lies beneath a device that may be in use.
 
+        :param timeout: seconds that each command may take, if not as ever
         :raises CommandFailed: it has its old table
         """
-        results.output(dmsetup.replace_table(name, table, self._timeout),
-                       'changing device %s' % name)
+        results.output(
+            dmsetup.replace_table(name, table, timeout or self._timeout),
+            'changing device %s' % name)
 
     def insert_mirror(self, front, mirror, table, size):
         """Create a mirror and put it beneath a front that may be in use.

@@ -67,10 +67,12 @@ def of_backend(host):
     return {record.name: record for record in found if record}
 
 
-def save(record, message=None):
+def save(record, message=None, usable=False):
     """Write a record back to its volume.
 
     :param message: what an administrator should know of its state
+    :param usable: whether a volume that a fail-over put to error is served
+        after all
     """
     try:
         volume = objects.Volume.get_by_id(context.get_admin_context(),
@@ -80,7 +82,19 @@ def save(record, message=None):
     volume.replication_status = record.status
     volume.replication_driver_data = record.current.to_driver_data()
     volume.replication_extended_status = message and message[:255]
+    if (usable and volume.status == 'error' and
+            volume.previous_status in ('available', 'in-use')):
+        volume.status = volume.previous_status
     volume.save()
+
+
+def status_of(record):
+    """The ``replication_status`` in the database, None without a volume."""
+    try:
+        return objects.Volume.get_by_id(
+            context.get_admin_context(), record.volume_id).replication_status
+    except exception.VolumeNotFound:
+        return None
 
 
 def is_deleted(volume_id):

@@ -380,6 +380,9 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
                 update = {'status': 'error',
                           'replication_status': Status.FAILOVER_ERROR,
                           'replication_extended_status': reason[:255]}
+                if record:
+                    update['replication_driver_data'] = (
+                        record.current.to_driver_data())
             else:
                 update = {'replication_status': Status.FAILED_OVER,
                           'replication_driver_data':

@@ -16,6 +16,7 @@ import contextlib
 import dataclasses
 import functools
 import threading
+import time
 
 from cinder import exception
 from cinder.volume import volume_utils
@@ -25,6 +26,12 @@ from cinder_promote.volume import copies, devices, records, results
 
 LOG = logging.getLogger(__name__)
 Status = records.Status
+
+#: Seconds that a volume gets to be switched once a fail-over could not, and
+#: seconds until that is tried again. Without a write that hangs a device is
+#: suspended at once.
+LATE_SWITCH_TIMEOUT = 5
+LATE_SWITCH_INTERVAL = 60
 
 
 class Replication:
@@ -52,6 +59,7 @@ class Replication:
         self._targets = []
         self._protecting = False
         self._failed_over = False
+        self._next_late_switch = 0
 
     # Start
 
@@ -73,6 +81,7 @@ class Replication:
                 with self._errors_of(self._records[name]):
                     self._start_volume(self._records[name], generation,
                                        groups)
+            self._switch_late(starting=True)
 
     def start_without_primary(self, volume_group, targets):
         """Know the volumes of a lost volume group, for a fail-over.
@@ -186,8 +195,21 @@ class Replication:
             self._note(record, generation,
                        record.status if record.status in
                        (Status.ENABLED, Status.ERROR) else Status.ENABLING)
-        else:
+        elif legs[0] == self._volume_group:
             self._make_single(record, generation, mirror, groups)
+        else:
+            self._finish_failover(record, generation, legs, mirror, groups)
+
+    def _finish_failover(self, record, generation, legs, mirror, groups):
+        """Switch a volume that a killed fail-over did not come to."""
+        if not mirror.mirror.leg_complete(legs.index(self._volume_group)):
+            self._note_behind(record, legs, mirror.mirror, groups)
+            return
+        generation = self._raise(groups, {record.name: max(
+            generation, self._newest(record.name, groups))},
+            [self._volume_group])[record.name]
+        self._note_waiting(record, generation, legs)
+        records.save(record, 'its fail-over is not finished')
 
     def _expect_single(self, record, present):
         """Make sure that a volume is served from the designated copy."""
@@ -384,7 +406,11 @@ class Replication:
                     self._switch(record, groups, present)
                 except exception.VolumeBackendAPIException as error:
                     LOG.exception('Volume %s did not fail over.', name)
-                    outcome[name] = (record, str(error))
+                    outcome[name] = (record, '%s; it is tried again' % error)
+                    mirror = self._live_mirror(name, present)
+                    self._note_waiting(
+                        record, generation,
+                        self._legs(mirror, name, groups) if mirror else [])
                 else:
                     record.status = Status.FAILED_OVER
                     record.current = copies.Current(generation,
@@ -424,16 +450,159 @@ class Replication:
                     % volume_group)
         return None
 
-    def _switch(self, record, groups, present):
+    def _switch(self, record, groups, present, timeout=None):
         name = record.name
         size = groups[self._volume_group].volumes[name].size
         front = devices.front_name(name)
         table = devices.front_over_copy(size, self._volume_group, name)
         if front in present:
-            self._mapper.replace_table(front, table)
+            self._mapper.replace_table(front, table, timeout)
         else:
             self._groups.activate(self._volume_group, name)
             self._mapper.create(front, table)
+
+    def _note_waiting(self, record, generation, legs):
+        record.status = Status.FAILOVER_ERROR
+        record.current = copies.Current(generation, self._volume_group,
+                                        mirror=tuple(legs))
+
+    def _switch_late(self, starting=False):
+        """Switch volumes whose target was in sync, but for a hung write.
+
+        Between two starts only those are that have a device: an export waits
+        for theirs.
+        """
+        waiting = [record for record in self._records.values()
+                   if record.status == Status.FAILOVER_ERROR and
+                   record.current.mirror is not None and
+                   record.current.volume_group == self._volume_group]
+        if not waiting:
+            return
+        present = self._mapper.devices()
+        if starting or time.monotonic() >= self._next_late_switch:
+            self._next_late_switch = time.monotonic() + LATE_SWITCH_INTERVAL
+        else:
+            waiting = [record for record in waiting
+                       if self._fell_behind(record, present)]
+        groups = self._groups.scan() if waiting else {}
+        switched = []
+        hung = False
+        for record in waiting:
+            if (not self._no_failover.is_set() or
+                    hung and devices.front_name(record.name) in present):
+                continue
+            # Until the manager wrote how the fail-over ended, it would write
+            # over what is written here.
+            if records.status_of(record) != Status.FAILOVER_ERROR:
+                continue
+            # Another one is first the next time.
+            self._records[record.name] = self._records.pop(record.name)
+            try:
+                if self._switch_one_late(record, groups, starting):
+                    switched.append(record.name)
+            except exception.VolumeBackendAPIException as error:
+                LOG.warning('Volume %s is not switched yet: %s', record.name,
+                            error)
+                hung |= isinstance(error, results.CommandTimedOut)
+        if switched:
+            threading.Thread(target=self._remove_old_mirrors,
+                             args=(switched,), daemon=True).start()
+
+    def _fell_behind(self, record, present):
+        """Whether the mirror beneath a volume dropped the target."""
+        mirror = self._live_mirror(record.name, present)
+        legs = record.current.mirror
+        return bool(mirror and self._volume_group in legs and
+                    not mirror.mirror.leg_complete(
+                        legs.index(self._volume_group)))
+
+    def _switch_one_late(self, record, groups, starting):
+        """Switch a volume if its copy holds every acknowledged write still.
+
+        :returns: whether it is served now
+        :raises CommandFailed: it can't be told, or not be switched yet
+        """
+        name = record.name
+        front = devices.front_name(name)
+        present = self._mapper.devices()
+        if front in present and present[front].suspended:
+            self._mapper.resume(front)
+            present = self._mapper.devices()
+        mirror = self._live_mirror(name, present)
+        copy = self._groups.copies(groups, name).get(self._volume_group)
+        if mirror:
+            legs, state = self._legs(mirror, name, groups), mirror.mirror
+        elif copy is None or front not in present and not starting:
+            return False
+        elif front in present:
+            self._expect_single(record, present)
+            legs, state = (), None
+        else:
+            legs = record.current.mirror
+            state = self._ask_mirror(record, groups)
+        newest = self._newest(name, groups)
+        behind = state and not (
+            self._volume_group in legs and
+            state.leg_complete(legs.index(self._volume_group)))
+        if behind or copy and copy.generation != newest:
+            self._note_behind(record, legs, state, groups)
+            return False
+        if copy is None:
+            return False
+        if mirror or front not in present:
+            self._switch(record, groups, present, LATE_SWITCH_TIMEOUT)
+        self._settle(record, newest, usable=True)
+        LOG.info('Volume %s is served from volume group %s now.', name,
+                 self._volume_group)
+        return True
+
+    def _ask_mirror(self, record, groups):
+        """What a mirror that is gone knew of its legs.
+
+        :returns: ``devices.Mirror``, None if none of its other legs is there
+        :raises CommandFailed: it can't be told
+        """
+        name = record.name
+        seen = self._groups.copies(groups, name)
+        legs = [group if group in seen else None
+                for group in record.current.mirror]
+        if set(legs) <= {None, self._volume_group}:
+            return None
+        self._remove_mirrors(name, self._mapper.devices())
+        for group in legs:
+            if group:
+                self._groups.activate(group, name)
+        device = devices.mirror_name(name, record.current.generation)
+        self._mapper.create(device, devices.mirror_table(
+            seen[self._volume_group].size, name, legs, devices.Legs.KNOWN))
+        state = self._mapper.devices()[device].mirror
+        self._mapper.remove(device)
+        if state is None:
+            raise results.CommandFailed(
+                data='mirror %s does not tell its state' % device)
+        return state
+
+    def _note_behind(self, record, legs, state, groups):
+        """Write down that a target missed writes after its fail-over.
+
+        :param legs: volume groups of the mirror, in its order
+        :param state: ``devices.Mirror`` of it, None if it can't tell
+        """
+        name = record.name
+        others = [group for index, group in enumerate(legs)
+                  if group and group != self._volume_group and
+                  (state is None or state.leg_complete(index))]
+        newest = self._newest(name, groups)
+        seen = self._groups.copies(groups, name)
+        self._raise(groups, {name: newest},
+                    [group for group in others if group in seen])
+        record.status = Status.FAILOVER_ERROR
+        record.current = copies.Current(
+            newest + 1, others[0] if others else record.current.volume_group)
+        message = ('its copy in volume group %s is not in sync'
+                   % self._volume_group)
+        records.save(record, message)
+        LOG.error('Volume %s stays as it is: %s.', name, message)
 
     def _remove_old_mirrors(self, names):
         """Let go of the mirrors that volumes were switched away from.
@@ -458,10 +627,12 @@ class Replication:
     def look(self):
         """Look at the mirrors and do what is due.
 
+        Volumes that could not be switched at the fail-over are now.
         Volumes that are not protected are given new copies, copies that have
         become complete are marked so, and lost ones as out of date.
         """
         with self._turn():
+            self._switch_late()
             if not self._protecting or not self._records:
                 return
             present = self._mapper.devices()
@@ -657,7 +828,8 @@ class Replication:
     def _legs(self, mirror, name, groups):
         """The volume groups beneath a mirror, None for one that is gone."""
         known = set(groups) | set(self._wanted_legs()) | set(self._targets)
-        known.add(self._records[name].current.volume_group)
+        current = self._records[name].current
+        known.update({current.volume_group, *(current.mirror or ())} - {None})
         by_device = {devices.copy_device_name(group, name): group
                      for group in known}
         return [by_device.get(device) for device in mirror.uses]
@@ -709,19 +881,19 @@ class Replication:
                     not (front and device in front.uses)):
                 self._mapper.remove(device)
 
-    def _settle(self, record, generation):
+    def _settle(self, record, generation, usable=False):
         """Note that a volume has one copy."""
         if self._failed_over:
             status = Status.FAILED_OVER
         else:
             status = Status.ENABLING if self._protecting else Status.DISABLED
-        self._note(record, generation, status)
+        self._note(record, generation, status, usable)
 
-    def _note(self, record, generation, status):
+    def _note(self, record, generation, status, usable=False):
         current = copies.Current(generation, self._volume_group)
         if (record.current, record.status) != (current, status):
             record.current, record.status = current, status
-            records.save(record)
+            records.save(record, usable=usable)
 
     @contextlib.contextmanager
     def _errors_of(self, record):

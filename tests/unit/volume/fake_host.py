@@ -267,6 +267,9 @@ class FakeHost:
 
     def _target(self, word):
         """The volume or device that a word of a table names."""
+        if word == '-':
+            # A leg that is missing.
+            return Volume(Group('-', '-', state=ERROR), '-', 0, 0)
         name = word.removeprefix('/dev/mapper/')
         if name in self.devices:
             return self.devices[name]
@@ -280,7 +283,8 @@ class FakeHost:
                 raise KeyError(path)
 
     def _paths(self, table):
-        return [word for word in table.split() if word.startswith('/dev/')]
+        return [word for word in table.split()
+                if word.startswith('/dev/') or word == '-']
 
     def _metadata(self, device):
         if ' raid ' not in device.table:
@@ -307,18 +311,20 @@ class FakeHost:
             if leg.group.state == HANG:
                 raise TimeoutError()
         words = device.table.split()
-        new = all(meta.superblock is None for meta in metadata)
+        there = [meta for meta in metadata if meta.name != '-']
+        new = all(meta.superblock is None for meta in there)
         rebuild = [int(words[at + 1]) for at, word in enumerate(words)
                    if word == 'rebuild']
         if not new and (rebuild or any(meta.superblock is None
-                                       for meta in metadata)):
+                                       for meta in there)):
             raise ValueError('New device injected into existing raid set')
         if new:
             health = ['a' if index in rebuild else 'A'
                       for index in range(len(legs))]
         else:
-            newest = max(meta.superblock['events'] for meta in metadata)
-            health = ['A' if meta.superblock['events'] == newest and
+            newest = max(meta.superblock['events'] for meta in there)
+            health = ['D' if meta.name == '-' else
+                      'A' if meta.superblock['events'] == newest and
                       meta.superblock['complete'] else 'a'
                       for meta in metadata]
         # The copying may be done with a region at once: what is written past
@@ -356,6 +362,8 @@ class FakeHost:
         for device in self.devices.values():
             table = device.table
             for path in self._paths(table):
+                if path == '-':
+                    continue
                 table = re.sub(re.escape(path) + r'(?!\S)', '253:%d' %
                                self._target(path).minor, table)
             lines.append('%s: %s' % (device.name, table))
