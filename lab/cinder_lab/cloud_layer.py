@@ -54,7 +54,7 @@ FOLDERS = {
 ENABLED = (
     "systemd-networkd",
     "ssh",
-    "lab-disks",
+    "cinder-promote-disks",
     "mariadb",
     "rabbitmq-server",
     "tgt",
@@ -106,6 +106,9 @@ _SOURCES = (
     "cinder_lab/image.py",
 )
 
+_DISK_COMMAND = "devstack/files/cinder-promote-disk"
+"""Makes disks fail, in a DevStack cloud as here."""
+
 _WRITTEN = ("etc", "var", "root", "run", "tmp")
 """What is written to; the rest of the tree is shared with its origin."""
 
@@ -117,6 +120,7 @@ def key(python_key: str, secrets_folder: pathlib.Path) -> str:
     return keys.of_text(
         python_key,
         keys.of_files(paths_module.LAB, _SOURCES),
+        keys.of_files(paths_module.PROJECT, [_DISK_COMMAND]),
         repr(sorted(credentials.passwords(secrets_folder).items())),
         repr(sorted(credentials.ssh_keys(secrets_folder).items())),
     )
@@ -167,6 +171,7 @@ class _Builder:
             self._tree,
             self._passwords | {"IMAGE_ID": IMAGE_ID},
         )
+        self._disk_command()
         self._service_files()
         for folder, owner in FOLDERS.items():
             path = self._tree / folder
@@ -184,6 +189,13 @@ class _Builder:
         self._chroot.run("systemctl", "disable", *DISABLED)
         self._chroot.run("systemctl", "mask", *MASKED)
         self._chroot.run("systemctl", "set-default", "multi-user.target")
+
+    def _disk_command(self) -> None:
+        source = paths_module.PROJECT / _DISK_COMMAND
+        target = self._tree / "usr/local/sbin" / source.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        target.chmod(0o755)
 
     def _service_files(self) -> None:
         """Files of the services that come with their packages."""
@@ -211,11 +223,11 @@ class _Builder:
             f"{self._keys['lab']}\n"
             f'restrict,command="{venv}/bin/cinder-promote-host ssh" '
             f"{self._keys['storage-host']}\n"
-            'restrict,command="/usr/local/sbin/lab-disk-ssh" '
-            f"{self._keys['lab-disk']}\n"
+            'restrict,command="/usr/local/sbin/cinder-promote-disk ssh" '
+            f"{self._keys['disk']}\n"
         )
         tempest = self._tree / "etc/tempest"
-        for name in ("storage-host", "lab-disk"):
+        for name in ("storage-host", "disk"):
             shutil.copy(self._secrets / name, tempest / name)
             (tempest / name).chmod(0o600)
         shutil.copy(self._secrets / "known_hosts", tempest)

@@ -21,7 +21,7 @@ from cinder_lab import errors
 
 PASSWORDS = ("ADMIN", "SERVICE", "TEMPEST", "DATABASE", "BROKER")
 
-SSH_KEYS = ("lab", "host", "storage-host", "lab-disk")
+SSH_KEYS = ("lab", "host", "storage-host", "disk")
 """root's key to the guest, the guest's own, and Tempest's two."""
 
 

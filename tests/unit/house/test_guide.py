@@ -38,7 +38,7 @@ from tests.unit import lab  # noqa: F401  puts cinder_lab where it is found
 from cinder_lab import guide  # isort: skip
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
-DISK_COMMAND = TOP / "lab/guest/usr/local/sbin/lab-disk"
+DISK_COMMAND = TOP / "devstack/files/cinder-promote-disk"
 
 
 def commands(page):
@@ -82,9 +82,9 @@ def parse_with(app, words):
 
 def parse_disk(words):
     verb, disk = words
-    assert disk in ("a", "b", "c"), words
+    assert disk in ("lvm-a", "lvm-b", "lvm-c"), words
     text = DISK_COMMAND.read_text()
-    assert re.search(rf"(?m)^    {verb}\) ", text), words
+    assert re.search(rf"(?m)^    {verb}\)", text), words
 
 
 PARSERS = {
@@ -96,12 +96,12 @@ PARSERS = {
     "cinder-promote-manage": lambda words: parse_with(
         manage_app.Manage(), words
     ),
-    "lab-disk": parse_disk,
+    "cinder-promote-disk": parse_disk,
 }
 ON_THE_STORAGE_HOST = {
     "cinder-promote-host",
     "cinder-promote-manage",
-    "lab-disk",
+    "cinder-promote-disk",
 }
 
 

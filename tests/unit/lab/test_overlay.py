@@ -13,7 +13,14 @@
 import configparser
 import re
 
-from cinder_lab import bring_up, cloud_layer, credentials, errors, overlay
+from cinder_lab import (
+    bring_up,
+    cloud_layer,
+    credentials,
+    errors,
+    machine,
+    overlay,
+)
 from tests.unit import lab as lab_tests
 from tests.unit.lab import base
 
@@ -112,6 +119,30 @@ class GuestFilesTestCase(base.LabTestCase):
                 f"\nenabled_backends = {backend}\n",
                 self.read(f"etc/cinder/only/{backend}.conf"),
             )
+
+    def test_a_disk_that_can_fail_for_each_group(self):
+        table = [
+            line.split()
+            for line in self.read("etc/cinder-promote/disks").splitlines()
+            if not line.startswith("#")
+        ]
+        self.assertEqual(
+            [
+                [
+                    f"lvm-{disk}",
+                    f"promote-{disk}",
+                    f"/dev/disk/by-id/virtio-lab-{disk}",
+                    "True",
+                ]
+                for disk in machine.DISKS
+            ],
+            table,
+        )
+        accepted = re.search(
+            'global_filter = \\[ "a\\|(.*?)\\|"', self.read("etc/lvm/lvm.conf")
+        )
+        for backend, *_others in table:
+            self.assertRegex(f"/dev/mapper/disk-{backend}", accepted[1])
 
     def test_tempest_uses_the_image_that_is_uploaded(self):
         self.assertIn(
