@@ -17,6 +17,7 @@ import shlex
 from oslo_log import log as logging
 from tempest import config
 from tempest.common import compute
+from tempest.lib import exceptions
 from tempest.lib.common import ssh
 from tempest.lib.common.utils import data_utils, test_utils
 
@@ -32,23 +33,24 @@ _LIST_DISKS = (
 )
 
 
-def start_server(clients, tenant_network, validation_resources, **arguments):
+def start_server(clients, validation_resources, **arguments):
     """Start a server, and wait until one can log in to it.
 
     Its image, flavor and the way to it are what Tempest's [compute] and
     [validation] say. It is deleted where it does not become usable.
 
     :param clients: whose server it is
-    :param tenant_network: the network it is connected to
     :param validation_resources: Tempest's key, security group and address
     :param arguments: what else to send, also instead of Tempest's options
     :returns: a Guest
+    :raises tempest.lib.exceptions.InvalidConfiguration: it is not clear which
+        network to connect it to
     """
     server, _ = compute.create_test_server(
         clients,
         validatable=True,
         validation_resources=validation_resources,
-        tenant_network=tenant_network,
+        tenant_network=_find_network(clients.networks_client),
         wait_until="SSHABLE",
         name=data_utils.rand_name(
             "promote-guest", prefix=CONF.resource_name_prefix
@@ -73,6 +75,28 @@ def start_server(clients, tenant_network, validation_resources, **arguments):
         interval=CONF.cinder_promote.poll_interval,
         timeout=CONF.cinder_promote.state_timeout,
     )
+
+
+def _find_network(networks_client):
+    """Return the network of the project, or else the configured one.
+
+    Tempest itself looks for the network of its primary credentials, which
+    can be another project than the one whose volumes are attached.
+    """
+    project_id = networks_client.project_id
+    name = CONF.compute.fixed_network_name
+    networks = own = networks_client.list_networks(project_id=project_id)[
+        "networks"
+    ]
+    if len(own) != 1 and name:
+        networks = networks_client.list_networks(name=name)["networks"]
+    if len(networks) != 1:
+        raise exceptions.InvalidConfiguration(
+            f"Project {project_id} has {len(own)} networks, and [compute] "
+            f"fixed_network_name = {name} does not tell which one servers are "
+            "to be connected to"
+        )
+    return networks[0]
 
 
 class Guest:

@@ -74,7 +74,6 @@ class PromotionScenario(base.PromoteTest):
         """
         guest = guests.start_server(
             self.os_admin,
-            self.get_tenant_network(),
             self.get_test_validation_resources(self.os_admin),
             **arguments,
         )

@@ -19,7 +19,7 @@ from cinder_lab import building, errors, layers
 from cinder_lab import console as console_module
 from cinder_lab import image as image_module
 from cinder_lab import paths as paths_module
-from cinder_lab.devstack import image_layer, system_layer
+from cinder_lab.devstack import clouds, image_layer, system_layer
 from cinder_lab.devstack import sources as sources_module
 from cinder_lab.devstack import wheelhouse as wheelhouse_module
 
@@ -37,19 +37,22 @@ class Builder:
     def __init__(
         self,
         paths: paths_module.Paths,
+        cloud: clouds.Cloud,
         sources: sources_module.Sources,
         console: console_module.Console,
     ) -> None:
         building.make_credentials(paths)
         self._paths = paths
+        self._cloud = cloud
         self._sources = sources
         self._console = console
         self._packages = system_layer.package_names(
-            sources.path("devstack"), paths_module.PROJECT
+            sources.path("devstack"), paths_module.PROJECT, cloud
         )
-        self._system_key = system_layer.key(self._packages)
-        self._wheels = wheelhouse_module.Wheelhouse(paths, sources)
+        self._system_key = system_layer.key(self._packages, cloud)
+        self._wheels = wheelhouse_module.Wheelhouse(paths, sources, cloud)
         self.image_key = image_layer.key(
+            cloud,
             self._system_key,
             self._wheels.key,
             sources.commits(),
@@ -60,7 +63,9 @@ class Builder:
     def image(self) -> image_module.Image:
         """The image that the sources ask for, built or not."""
         return image_module.Image(
-            layers.path_of(self._paths.images, "devstack", self.image_key)
+            layers.path_of(
+                self._paths.images, self._cloud.name, self.image_key
+            )
         )
 
     def build(self) -> None:
@@ -87,18 +92,23 @@ class Builder:
             if part == SYSTEM:
                 layers.ensure(
                     self._paths.layers,
-                    "devstack-system",
+                    self._system_name,
                     self._system_key,
                     lambda target: system_layer.build(
-                        target, self._packages, self._paths, self._console
+                        target,
+                        self._packages,
+                        self._cloud,
+                        self._paths,
+                        self._console,
                     ),
                 )
                 return
             layers.ensure(
                 self._paths.images,
-                "devstack",
+                self._cloud.name,
                 self.image_key,
                 lambda target: image_layer.build(
+                    self._cloud,
                     self._system,
                     self._wheels.folder,
                     self._sources,
@@ -116,9 +126,13 @@ class Builder:
                 image_module.hand_over(folder)
 
     @property
+    def _system_name(self) -> str:
+        return f"{self._cloud.name}-system"
+
+    @property
     def _system(self) -> pathlib.Path:
         return layers.path_of(
-            self._paths.layers, "devstack-system", self._system_key
+            self._paths.layers, self._system_name, self._system_key
         )
 
     def _as_root(self, part: str) -> None:
@@ -129,6 +143,7 @@ class Builder:
         building.run_as_root(
             "devstack",
             f"--branch={self._sources.branch}",
+            *self._cloud.options,
             "build-as-root",
             part,
         )

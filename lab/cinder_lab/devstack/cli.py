@@ -20,7 +20,7 @@ from typing import Any
 from cinder_lab import console as console_module
 from cinder_lab import errors
 from cinder_lab import paths as paths_module
-from cinder_lab.devstack import builder, sources, verbs
+from cinder_lab.devstack import builder, clouds, sources, verbs
 
 _UNLOCKED = ("ssh", "build-as-root")
 """Verbs that may run beside another one."""
@@ -52,6 +52,14 @@ def add_to(commands: Any) -> None:
         metavar="FILE",
         type=pathlib.Path,
         help="more lines for local.conf, after the lab's own",
+    )
+    top.add_argument(
+        "--nova",
+        action="store_const",
+        const=clouds.NOVA,
+        default=clouds.CINDER,
+        dest="cloud",
+        help="deploy Nova and Neutron, too, in a machine of its own",
     )
     top.add_argument(
         "--without-plugin",
@@ -119,6 +127,7 @@ def run(
     lab = verbs.DevStack(
         paths,
         console,
+        arguments.cloud,
         sources.git_base(arguments.git_base),
         arguments.branch,
         not arguments.without_plugin,

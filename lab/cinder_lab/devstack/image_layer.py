@@ -32,8 +32,8 @@ from cinder_lab import (
 from cinder_lab import console as console_module
 from cinder_lab import image as image_module
 from cinder_lab import paths as paths_module
+from cinder_lab.devstack import clouds, server_image, wheelhouse
 from cinder_lab.devstack import sources as sources_module
-from cinder_lab.devstack import system_layer, wheelhouse
 
 USER = "stack"
 
@@ -43,8 +43,8 @@ DEST = "/opt/stack"
 WHEELS = "/opt/cinder-lab/wheels"
 """Where the guest's pip looks; etc/pip.conf says so."""
 
-TEST_IMAGE = "/opt/cinder-lab/lab.img"
-"""What is uploaded to Glance: as small as an image can be."""
+IMAGES = "/opt/cinder-lab"
+"""Where the image is that is uploaded to Glance; local.conf names it."""
 
 ADDRESS = "10.0.2.15"
 
@@ -65,12 +65,18 @@ _DISABLED = (
     "systemd-pstore",
 )
 
-_SOURCES = ("devstack/guest", "cinder_lab/devstack/image_layer.py")
+_SOURCES = (
+    "devstack/guest",
+    "devstack/server",
+    "cinder_lab/devstack/image_layer.py",
+    "cinder_lab/devstack/server_image.py",
+)
 
 _SERVICES_VENV = f"{DEST}/data/venv"
 
 
 def key(
+    cloud: clouds.Cloud,
     system_key: str,
     wheels_key: str,
     commits: dict[str, str],
@@ -81,6 +87,8 @@ def key(
         system_key,
         wheels_key,
         repr(sorted(commits.items())),
+        cloud.name,
+        keys.of_files(cloud.files, ("guest",)),
         keys.of_files(paths_module.LAB, _SOURCES),
         keys.of_files(paths_module.LAB / "guest", _SHARED),
         repr(sorted(credentials.ssh_keys(secrets_folder).items())),
@@ -88,6 +96,7 @@ def key(
 
 
 def build(
+    cloud: clouds.Cloud,
     system: pathlib.Path,
     wheels: pathlib.Path,
     sources: sources_module.Sources,
@@ -100,14 +109,15 @@ def build(
     :param system: the tree with the Debian packages.
     :raises LabError: if a step of it fails.
     """
-    tree = paths.layers / "devstack-unfinished-image"
+    tree = paths.layers / f"{cloud.name}-unfinished-image"
     layers.remove(tree)
     try:
         layers.link(system, tree, _WRITTEN)
-        builder = _Builder(tree, sources, paths, console)
+        builder = _Builder(cloud, tree, sources, paths, console)
         with console.step("DevStack and what it deploys"):
             builder.repositories()
             builder.system()
+            builder.glance_image()
         with console.step("Virtual environments for DevStack"):
             builder.environments(wheels)
         with console.step("Disk image of DevStack's machine"):
@@ -120,11 +130,13 @@ def build(
 class _Builder:
     def __init__(
         self,
+        cloud: clouds.Cloud,
         tree: pathlib.Path,
         sources: sources_module.Sources,
         paths: paths_module.Paths,
         console: console_module.Console,
     ) -> None:
+        self._cloud = cloud
         self._tree = tree
         self._sources = sources
         self._secrets = paths.secrets
@@ -163,15 +175,22 @@ class _Builder:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.unlink(missing_ok=True)
             shutil.copyfile(paths_module.LAB / "guest" / name, target)
-        overlay.install(system_layer.FOLDER / "guest", self._tree, {})
-        test_image = self._tree / TEST_IMAGE.lstrip("/")
-        test_image.parent.mkdir(parents=True)
-        test_image.write_bytes(bytes(1024 * 1024))
+        for files in (clouds.FOLDER, self._cloud.files):
+            overlay.install(files / "guest", self._tree, {})
         self._ssh()
         self._chroot.run("systemctl", "enable", *_ENABLED)
         self._chroot.run("systemctl", "disable", *_DISABLED)
         self._chroot.run("systemctl", "mask", *cloud_layer.MASKED)
         self._chroot.run("systemctl", "set-default", "multi-user.target")
+
+    def glance_image(self) -> None:
+        """What is uploaded to Glance: as small as an image can be."""
+        folder = self._tree / IMAGES.lstrip("/")
+        folder.mkdir(parents=True)
+        if self._cloud.has_servers:
+            server_image.build(self._tree, folder, self._log)
+        else:
+            (folder / "lab.img").write_bytes(bytes(1024 * 1024))
 
     def environments(self, wheels: pathlib.Path) -> None:
         """The wheels; what others than the project need, installed.
@@ -186,9 +205,10 @@ class _Builder:
             packages=(
                 *wheelhouse.BUILD,
                 *wheelhouse.SERVICES,
+                *self._cloud.python_packages,
                 *(
                     f"--requirement={DEST}/{name}/requirements.txt"
-                    for name in wheelhouse.DEPLOYED
+                    for name in self._cloud.deployed
                 ),
             ),
         )
@@ -207,7 +227,7 @@ class _Builder:
             "-q",
             "-x",
             "/tests/",
-            *(f"{DEST}/{name}/{name}" for name in wheelhouse.DEPLOYED),
+            *(f"{DEST}/{name}/{name}" for name in self._cloud.deployed),
         )
 
     def _environment(

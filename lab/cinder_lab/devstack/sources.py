@@ -19,13 +19,16 @@ import pathlib
 from cinder_lab import commands, errors
 from cinder_lab import console as console_module
 from cinder_lab import paths as paths_module
+from cinder_lab.devstack import clouds
 
 GIT_BASE = "https://opendev.org"
 """Where repositories are fetched from when nothing else is said."""
 
 BRANCH = "master"
 
-BRANCHED = ("devstack", "requirements", "keystone", "glance", "cinder")
+TOOLS = ("devstack", "requirements", "os-test-images")
+"""Repositories that every cloud needs beside what it deploys."""
+
 BRANCHLESS = ("tempest", "os-test-images")
 """These have no stable branches: DevStack takes master of them."""
 
@@ -46,14 +49,20 @@ class Sources:
     """The clones of one branch, as full as DevStack makes them.
 
     :param base: a URL or folder with openstack/NAME.git below it.
+    :param cloud: what is deployed out of them.
     :ivar branch: of those repositories that have branches.
     """
 
     def __init__(
-        self, paths: paths_module.Paths, base: str, branch: str
+        self,
+        paths: paths_module.Paths,
+        base: str,
+        branch: str,
+        cloud: clouds.Cloud,
     ) -> None:
         self._base = base
         self.branch = branch
+        self._names = (*TOOLS, *cloud.deployed)
         self._log = paths.logs / "devstack-git.log"
         slug = branch.replace("/", "-")
         self._folder = paths.cache / "devstack-git" / slug
@@ -73,12 +82,8 @@ class Sources:
         :raises LabError: if git fails.
         """
         wanted = [
-            (name, branch)
-            for names, branch in (
-                (BRANCHED, self.branch),
-                (BRANCHLESS, BRANCH),
-            )
-            for name in names
+            (name, BRANCH if name in BRANCHLESS else self.branch)
+            for name in self._names
             if renew or not self.path(name).exists()
         ]
         if not wanted:
@@ -89,11 +94,11 @@ class Sources:
                 self._clone(name, branch, console)
 
     def commits(self) -> dict[str, str]:
-        """Return the commit of each repository that has been cloned.
+        """Return the commit of each repository that the cloud needs.
 
         :raises LabError: if git fails, or one has not been cloned.
         """
-        return {name: self._commit(name) for name in BRANCHED + BRANCHLESS}
+        return {name: self._commit(name) for name in self._names}
 
     def _commit(self, name: str) -> str:
         if not self.path(name).exists():

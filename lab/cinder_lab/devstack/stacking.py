@@ -21,7 +21,7 @@ import time
 from cinder_lab import commands, errors, overlay
 from cinder_lab import console as console_module
 from cinder_lab import guest as guest_module
-from cinder_lab.devstack import image_layer, plugin, system_layer
+from cinder_lab.devstack import clouds, image_layer, plugin
 
 DEVSTACK = f"{image_layer.DEST}/devstack"
 
@@ -34,9 +34,13 @@ _ENABLE_PLUGIN = "enable_plugin {name} {base}/openstack/{name}\n"
 
 
 def local_conf(
-    passwords: dict[str, str], git_base: str, with_plugin: bool, more: str
+    cloud: clouds.Cloud,
+    passwords: dict[str, str],
+    git_base: str,
+    with_plugin: bool,
+    more: str,
 ) -> str:
-    """Return the local.conf that is stacked with.
+    """Return the local.conf that a cloud is stacked with.
 
     :param passwords: as credentials.passwords() returns them.
     :param with_plugin: whether the project's plugin is enabled.
@@ -45,11 +49,13 @@ def local_conf(
     enable = _ENABLE_PLUGIN.format(name=plugin.NAME, base=git_base)
     values = {
         **passwords,
-        "SERVICES": " ".join(system_layer.SERVICES),
+        "SERVICES": " ".join(cloud.services),
         "GIT_BASE": git_base,
+        "CLOUD": cloud.text("localrc").rstrip(),
         "MORE": (enable if with_plugin else "") + more,
+        "SECTIONS": cloud.text("sections").rstrip(),
     }
-    text = (system_layer.FOLDER / "local.conf.in").read_text()
+    text = (clouds.FOLDER / "local.conf.in").read_text()
     return overlay.fill_in(text, values)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 from cinder_lab import errors
 from cinder_lab import guest as guest_module
-from cinder_lab.devstack import system_layer
+from cinder_lab.devstack import clouds
 
 UNSTACKED = "unstacked"
 CLEANED = "cleaned"
@@ -31,7 +31,7 @@ def find(guest: guest_module.Guest) -> set[str]:
     :param guest: reached as root.
     :raises LabError: if they can't be looked for.
     """
-    script = (system_layer.FOLDER / "traces").read_bytes()
+    script = (clouds.FOLDER / "traces").read_bytes()
     return set(guest.run("bash -s", script, timeout=600).splitlines())
 
 

@@ -27,20 +27,12 @@ from cinder_lab import machine as machine_module
 from cinder_lab import paths as paths_module
 from cinder_lab.devstack import builder as builder_module
 from cinder_lab.devstack import (
+    clouds,
     image_layer,
     plugin,
     sources,
     stacking,
-    system_layer,
     traces,
-)
-
-SHAPE = machine_module.Shape(
-    disks=(),
-    memory_mib=6144,
-    ports={"ssh": 22, "http": 80},
-    root_size="40G",
-    start="lab devstack up",
 )
 
 BACKENDS = 3
@@ -59,7 +51,7 @@ UNFINISHED = "unfinished"
 
 
 class DevStack:
-    """DevStack's machine in a lab.
+    """DevStack's machine for one cloud, in a lab.
 
     :param base: where repositories are fetched from.
     :param branch: of DevStack and the services.
@@ -71,6 +63,7 @@ class DevStack:
         self,
         paths: paths_module.Paths,
         console: console_module.Console,
+        cloud: clouds.Cloud,
         base: str,
         branch: str = sources.BRANCH,
         with_plugin: bool = True,
@@ -78,15 +71,16 @@ class DevStack:
     ) -> None:
         self.paths = paths
         self.console = console
+        self._cloud = cloud
         self._base = base
         self._with_plugin = with_plugin
         self._more = more
-        self._sources = sources.Sources(paths, base, branch)
-        folder = paths.work / "devstack"
+        self._sources = sources.Sources(paths, base, branch, cloud)
+        folder = paths.work / cloud.name
         folder.mkdir(parents=True, exist_ok=True)
         self._traces = folder / "traces.json"
         self._script_logs: list[pathlib.Path] = []
-        self.machine = machine_module.Machine(folder, SHAPE)
+        self.machine = machine_module.Machine(folder, cloud.shape)
         self._root = guest_module.Guest(self.machine, paths.secrets)
         self._stack = guest_module.Guest(
             self.machine, paths.secrets, image_layer.USER
@@ -101,9 +95,7 @@ class DevStack:
         host.check_python()
         host.install_missing(self.console, self.paths.logs / "host.log")
         self._sources.fetch(self.console, renew)
-        builder = builder_module.Builder(
-            self.paths, self._sources, self.console
-        )
+        builder = self._builder()
         builder.build()
         return builder
 
@@ -112,9 +104,7 @@ class DevStack:
 
         :raises LabError: if it can't be built.
         """
-        builder_module.Builder(
-            self.paths, self._sources, self.console
-        ).build_as_root(part)
+        self._builder().build_as_root(part)
 
     def up(self, fresh: bool = False) -> None:
         """Have the machine running, stacked if that has been done.
@@ -131,15 +121,12 @@ class DevStack:
         builder = self.build()
         image = builder.image
         accelerator = self._accelerator(image.kernel, image.initrd)
+        no_ports = dict.fromkeys(self.machine.shape.ports, 0)
         booted_key = keys.of_text(
             builder.image_key,
-            " ".join(
-                self.machine.command(
-                    image, accelerator, dict.fromkeys(SHAPE.ports, 0)
-                )
-            ),
+            " ".join(self.machine.command(image, accelerator, no_ports)),
             machine_module.qemu_version(),
-            keys.of_files(system_layer.FOLDER, ["traces"]),
+            keys.of_files(clouds.FOLDER, ["traces"]),
         )
         if self.machine.stop():
             self.console.say("The machine that ran has been stopped")
@@ -277,13 +264,18 @@ class DevStack:
         """
         self._collect(self._new_results())
 
+    def _builder(self) -> builder_module.Builder:
+        return builder_module.Builder(
+            self.paths, self._cloud, self._sources, self.console
+        )
+
     def _collect(self, results: pathlib.Path) -> None:
         with self.console.step("Copy the results"):
             test_run.collect(
                 self._root,
                 results,
                 "bash -s",
-                (system_layer.FOLDER / "collect").read_bytes(),
+                (clouds.FOLDER / "collect").read_bytes(),
             )
             for log in self._script_logs:
                 shutil.copy(log, results)
@@ -347,6 +339,7 @@ class DevStack:
 
     def _local_conf(self) -> str:
         return stacking.local_conf(
+            self._cloud,
             building.make_credentials(self.paths),
             self._base,
             self._with_plugin,
@@ -364,7 +357,7 @@ class DevStack:
 
     def _new_results(self) -> pathlib.Path:
         now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-        results = self.paths.results / f"devstack-{now}"
+        results = self.paths.results / f"{self._cloud.name}-{now}"
         results.mkdir(parents=True)
         return results
 

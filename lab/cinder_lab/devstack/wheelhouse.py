@@ -23,6 +23,7 @@ import pathlib
 from cinder_lab import commands, image_python, keys, layers
 from cinder_lab import console as console_module
 from cinder_lab import paths as paths_module
+from cinder_lab.devstack import clouds
 from cinder_lab.devstack import sources as sources_module
 
 BUILD = ("pip", "setuptools[core]", "wheel", "pbr>=7.0.0")
@@ -42,9 +43,6 @@ SERVICES = (
 the requirements of the services."""
 
 BINDEP = "bindep"
-
-DEPLOYED = ("keystone", "glance", "cinder", "tempest")
-"""Repositories whose requirements go into the services' environment."""
 
 OTHERS = ("requirements", "os-test-images")
 """Those whose requirements go into environments of their own."""
@@ -71,24 +69,29 @@ def project_requirements(
 
 
 class Wheelhouse:
-    """A folder with a wheel of everything.
+    """A folder with a wheel of everything that a cloud needs.
 
     :param sources: what is deployed, cloned.
     """
 
     def __init__(
-        self, paths: paths_module.Paths, sources: sources_module.Sources
+        self,
+        paths: paths_module.Paths,
+        sources: sources_module.Sources,
+        cloud: clouds.Cloud,
     ) -> None:
         self._paths = paths
+        self._name = f"{cloud.name}-wheels"
         self._requirements = "\n".join(
             [
                 *BUILD,
                 *SERVICES,
+                *cloud.python_packages,
                 BINDEP,
                 *project_requirements(),
                 *(
                     (sources.path(name) / "requirements.txt").read_text()
-                    for name in DEPLOYED + OTHERS
+                    for name in (*cloud.deployed, *OTHERS)
                 ),
             ]
         )
@@ -98,7 +101,7 @@ class Wheelhouse:
     @property
     def folder(self) -> pathlib.Path:
         """Where the wheels are, or will be."""
-        return layers.path_of(self._paths.cache, "devstack-wheels", self.key)
+        return layers.path_of(self._paths.cache, self._name, self.key)
 
     def fetch(
         self, tree: pathlib.Path, console: console_module.Console
@@ -110,7 +113,7 @@ class Wheelhouse:
         """
         layers.ensure(
             self._paths.cache,
-            "devstack-wheels",
+            self._name,
             self.key,
             lambda target: self._fetch(tree, target, console),
         )
@@ -122,7 +125,7 @@ class Wheelhouse:
         console: console_module.Console,
     ) -> None:
         target.mkdir()
-        asked = self._paths.cache / "devstack-requirements.txt"
+        asked = self._paths.cache / f"{self._name}.txt"
         asked.write_text(self._requirements)
         with console.step("Python packages for DevStack"):
             commands.run(

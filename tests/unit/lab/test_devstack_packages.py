@@ -10,10 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import pathlib
+import subprocess
 from unittest import mock
 
 from cinder_lab import errors
-from cinder_lab.devstack import system_layer, wheelhouse
+from cinder_lab.devstack import clouds, system_layer, wheelhouse
 from tests.unit.lab import base
 
 FUNCTIONS = """
@@ -39,9 +41,9 @@ class PackageNamesTestCase(base.LabTestCase):
             "plugin/devstack/files/debs/cinder-promote", "of-the-plugin\n"
         )
 
-    def names(self):
+    def names(self, cloud=clouds.CINDER):
         return system_layer.package_names(
-            self.folder / "devstack", self.folder / "plugin"
+            self.folder / "devstack", self.folder / "plugin", cloud
         )
 
     def test_lists_of_all_three(self):
@@ -53,15 +55,55 @@ class PackageNamesTestCase(base.LabTestCase):
     def test_for_the_guest_and_its_services(self):
         self.assertIn("for-bookworm", self.names())
         self.assertIn(
-            f"for-general,{','.join(system_layer.SERVICES)}", self.names()
+            f"for-general,{','.join(clouds.CINDER.services)}", self.names()
         )
+
+    def test_for_servers_and_networks(self):
+        names = self.names(clouds.NOVA)
+        self.assertLess({"targetcli-fb", "qemu-system"}, set(names))
+        self.assertNotIn("qemu-system", self.names())
+        (lists,) = (name for name in names if name.startswith("for-general"))
+        self.assertTrue(lists.endswith(",ovsdb-server,openvswitch,ovn"))
 
     def test_no_comments(self):
         self.assertFalse([name for name in self.names() if "#" in name])
 
     def test_no_devstack_there(self):
         with self.assertRaisesRegex(errors.LabError, "package-names"):
-            system_layer.package_names(self.folder / "no", self.folder)
+            system_layer.package_names(
+                self.folder / "no", self.folder, clouds.CINDER
+            )
+
+
+class BackportsTestCase(base.LabTestCase):
+    MIRRORS = ["deb http://a.example/d s main", "deb http://b.example s main"]
+
+    def argv(self, mirrors):
+        return system_layer.with_backports(
+            ["mmdebstrap", "--mode=root", *mirrors], ["qemu*", "ovmf"], mirrors
+        )
+
+    def test_only_these_packages_come_from_there(self):
+        program, hook, *others = self.argv(self.MIRRORS)
+        self.assertEqual("mmdebstrap", program)
+        script = hook.removeprefix("--setup-hook=")
+        subprocess.run(
+            ["sh", "-c", script, "sh", str(self.folder)], check=True
+        )
+        self.assertEqual(
+            "Package: qemu* ovmf\n"
+            "Pin: release n=bookworm-backports\n"
+            "Pin-Priority: 990\n",
+            pathlib.Path(self.folder, "etc/apt/preferences.d/lab").read_text(),
+        )
+        self.assertEqual(
+            "deb http://a.example/d bookworm-backports main", others[-1]
+        )
+        self.assertEqual(["--mode=root", *self.MIRRORS], others[:-1])
+
+    def test_no_archive_is_known(self):
+        with self.assertRaisesRegex(errors.LabError, "LAB_DEBIAN_MIRROR"):
+            self.argv([])
 
 
 class ProjectRequirementsTestCase(base.LabTestCase):
@@ -91,12 +133,12 @@ lint =
     def test_the_key_tells_constraints_and_requirements(self):
         sources = mock.Mock()
         sources.path = lambda name: self.folder / name
-        for name in wheelhouse.DEPLOYED + wheelhouse.OTHERS:
+        for name in (*clouds.NOVA.deployed, *wheelhouse.OTHERS):
             self.write(f"{name}/requirements.txt", "a\n")
         self.write("requirements/upper-constraints.txt", "a===1\n")
 
-        def key():
-            return wheelhouse.Wheelhouse(mock.Mock(), sources).key
+        def key(cloud=clouds.CINDER):
+            return wheelhouse.Wheelhouse(mock.Mock(), sources, cloud).key
 
         before = key()
         self.assertEqual(before, key())
@@ -104,3 +146,4 @@ lint =
         changed = key()
         self.write("tempest/requirements.txt", "b\n")
         self.assertEqual(3, len({before, changed, key()}))
+        self.assertNotEqual(key(), key(clouds.NOVA))

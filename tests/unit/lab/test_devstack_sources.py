@@ -14,7 +14,7 @@ import subprocess
 from unittest import mock
 
 from cinder_lab import errors, paths
-from cinder_lab.devstack import sources
+from cinder_lab.devstack import clouds, sources
 from tests.unit.lab import base
 
 
@@ -43,13 +43,17 @@ class FetchTestCase(base.LabTestCase):
     def setUp(self):
         super().setUp()
         self.base = self.folder / "base"
-        for name in sources.BRANCHED + sources.BRANCHLESS:
+        for name in (*sources.TOOLS, *clouds.NOVA.deployed):
             self.git(name, "init", "--quiet", "--initial-branch=master")
             self.commit(name, "first")
         lab = paths.Paths(self.folder / "lab")
         lab.make()
-        self.sources = sources.Sources(lab, str(self.base), "master")
+        self.sources = self.make(str(self.base), "master")
         self.console = mock.MagicMock()
+
+    def make(self, base, branch, cloud=clouds.CINDER):
+        lab = paths.Paths(self.folder / "lab")
+        return sources.Sources(lab, base, branch, cloud)
 
     def git(self, name, *words):
         folder = self.base / f"openstack/{name}.git"
@@ -80,20 +84,29 @@ class FetchTestCase(base.LabTestCase):
         self.assertEqual(new, self.sources.commits()["cinder"])
 
     def test_branch_of_those_that_have_branches(self):
-        for name in sources.BRANCHED:
-            self.git(name, "checkout", "--quiet", "-b", "stable/2026.1")
+        for name in (*sources.TOOLS, *clouds.CINDER.deployed):
+            if name not in sources.BRANCHLESS:
+                self.git(name, "checkout", "--quiet", "-b", "stable/2026.1")
         stable = self.commit("cinder", "stable")
-        branched = sources.Sources(
-            paths.Paths(self.folder / "lab"), str(self.base), "stable/2026.1"
-        )
+        branched = self.make(str(self.base), "stable/2026.1")
         branched.fetch(self.console, renew=False)
         self.assertEqual(stable, branched.commits()["cinder"])
         self.sources.fetch(self.console, renew=False)
         self.assertNotEqual(stable, self.sources.commits()["cinder"])
 
-    def test_base_without_the_repositories(self):
-        empty = sources.Sources(
-            paths.Paths(self.folder / "lab"), str(self.folder), "master"
+    def test_each_cloud_has_what_it_deploys(self):
+        self.sources.fetch(self.console, renew=False)
+        self.assertNotIn("nova", self.sources.commits())
+        nova = self.make(str(self.base), "master", clouds.NOVA)
+        with self.assertRaisesRegex(errors.LabError, "placement has not"):
+            nova.commits()
+        nova.fetch(self.console, renew=False)
+        self.assertEqual(
+            {*self.sources.commits(), "placement", "nova", "neutron"},
+            set(nova.commits()),
         )
+
+    def test_base_without_the_repositories(self):
+        empty = self.make(str(self.folder), "master")
         with self.assertRaisesRegex(errors.LabError, "git devstack"):
             empty.fetch(self.console, renew=False)

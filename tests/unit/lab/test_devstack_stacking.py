@@ -12,11 +12,13 @@
 
 import contextlib
 import io
+import ipaddress
 import os
+import re
 from unittest import mock
 
 from cinder_lab import cli, errors
-from cinder_lab.devstack import stacking, traces, verbs
+from cinder_lab.devstack import clouds, stacking, traces, verbs
 from tests.unit.lab import base
 
 PASSWORDS = {
@@ -26,9 +28,9 @@ PASSWORDS = {
 
 
 class LocalConfTestCase(base.LabTestCase):
-    def conf(self, with_plugin=True, more=""):
+    def conf(self, with_plugin=True, more="", cloud=clouds.CINDER):
         return stacking.local_conf(
-            PASSWORDS, "https://git.example", with_plugin, more
+            cloud, PASSWORDS, "https://git.example", with_plugin, more
         )
 
     def test_is_filled_in(self):
@@ -48,6 +50,35 @@ class LocalConfTestCase(base.LabTestCase):
         localrc, *others = self.conf(more="A=1\n").split("\n[[")[1:]
         self.assertTrue(localrc.rstrip().endswith("\nA=1"))
         self.assertTrue(others)
+
+    def test_each_cloud_has_its_own_lines(self):
+        drivers = {clouds.CINDER: "fake", clouds.NOVA: "libvirt"}
+        for cloud, driver in drivers.items():
+            with self.subTest(cloud.name):
+                _, localrc, *others = self.conf(cloud=cloud).split("\n[[")
+                self.assertIn(f"\nVIRT_DRIVER={driver}\n", localrc)
+                self.assertIn(
+                    f"\nenable_service {' '.join(cloud.services)}\n", localrc
+                )
+                self.assertIn("\n[cinder_promote]\n", others[-1])
+
+    def test_no_option_stands_there_twice(self):
+        # DevStack would give the option both values
+        for cloud in (clouds.CINDER, clouds.NOVA):
+            sections = self.conf(cloud=cloud).split("\n[[")[2:]
+            files = [section.partition("]]")[0] for section in sections]
+            self.assertEqual(sorted(set(files)), sorted(files))
+
+    def test_networks_of_servers_do_not_have_the_address_of_the_machine(self):
+        conf = self.conf(cloud=clouds.NOVA)
+
+        def value(name):
+            return re.search(f"^{name}=(.*)$", conf, re.MULTILINE)[1]
+
+        self.assertNotIn(
+            ipaddress.ip_address(value("HOST_IP")),
+            ipaddress.ip_network(value("IPV4_ADDRS_SAFE_TO_USE")),
+        )
 
     def test_plugin_is_enabled_in_the_localrc_section(self):
         self.assertIn("enable_plugin", self.conf().split("\n[[")[1])
@@ -174,6 +205,14 @@ class CommandLineTestCase(base.LabTestCase):
         with mock.patch.object(verbs.DevStack, "test", return_value=0) as do:
             self.main("devstack", "--branch=b", "test", "--regex", "x")
         do.assert_called_once_with(["--regex", "x"])
+
+    def test_each_cloud_has_a_machine_of_its_own(self):
+        for words in (["devstack"], ["devstack", "--nova"]):
+            status, _, err = self.main(*words, "ssh", "true")
+            self.assertEqual(1, status)
+            self.assertIn(f"lab {' '.join(words)} up", err)
+        self.assertTrue((self.folder / "devstack").is_dir())
+        self.assertTrue((self.folder / "nova-devstack").is_dir())
 
     def test_localrc_that_is_not_there(self):
         status, _, err = self.main("devstack", "--localrc=/none", "stack")

@@ -209,17 +209,67 @@ class StartServerTest(base.TempestTestCase):
             ssh_timeout=77,
             connect_timeout=7,
         )
+        self.conf = conf
+        conf.compute = types.SimpleNamespace(fixed_network_name=None)
+        self.networks = [
+            {"id": "n-1", "name": "of-p", "project_id": "p"},
+            {"id": "n-2", "name": "public", "project_id": "q"},
+            {"id": "n-3", "name": "another", "project_id": "q"},
+        ]
+        self.clients = mock.Mock()
+        self.clients.networks_client.project_id = "p"
+        self.clients.networks_client.list_networks = self.list_networks
         self.compute = self.patch(f"{module}.compute")
         self.compute.create_test_server.return_value = ({"id": "s"}, None)
         self.compute.get_server_ip.return_value = "192.0.2.1"
         self.ssh = self.patch(f"{module}.ssh.Client")
 
+    def list_networks(self, **filters):
+        return {
+            "networks": [
+                network
+                for network in self.networks
+                if filters.items() <= network.items()
+            ]
+        }
+
+    def network(self):
+        """Return the id of the network a server is connected to."""
+        guests.start_server(self.clients, {"keypair": {"private_key": "k"}})
+        return self.compute.create_test_server.call_args.kwargs[
+            "tenant_network"
+        ]["id"]
+
+    def test_network_of_the_project(self):
+        self.assertEqual("n-1", self.network())
+        self.conf.compute.fixed_network_name = "public"
+        self.assertEqual("n-1", self.network())
+
+    def test_network_that_is_configured(self):
+        self.conf.compute.fixed_network_name = "public"
+        self.clients.networks_client.project_id = "q"
+        self.assertEqual("n-2", self.network())
+        self.clients.networks_client.project_id = "of-nobody"
+        self.assertEqual("n-2", self.network())
+
+    def test_network_that_is_not_clear(self):
+        self.clients.networks_client.project_id = "q"
+        for name in (None, "not-there"):
+            self.conf.compute.fixed_network_name = name
+            with self.assertRaises(
+                lib_exceptions.InvalidConfiguration
+            ) as caught:
+                self.network()
+            self.assertIn(
+                f"Project q has 2 networks, and [compute] fixed_network_name "
+                f"= {name} does not tell",
+                str(caught.exception),
+            )
+
     def test_as_compute_and_validation_say(self):
-        clients = mock.Mock()
+        clients = self.clients
         resources = {"keypair": {"private_key": "a key"}}
-        started = guests.start_server(
-            clients, "net", resources, image_id="", more=1
-        )
+        started = guests.start_server(clients, resources, image_id="", more=1)
         self.assertEqual("server s", str(started))
         arguments, keywords = self.compute.create_test_server.call_args
         self.assertEqual((clients,), arguments)
@@ -229,7 +279,7 @@ class StartServerTest(base.TempestTestCase):
             {
                 "validatable": True,
                 "validation_resources": resources,
-                "tenant_network": "net",
+                "tenant_network": self.networks[0],
                 "wait_until": "SSHABLE",
                 "image_id": "",
                 "more": 1,
