@@ -101,7 +101,8 @@ def parse(
 ) -> argparse.Namespace:
     """Return the options, and in `words` what a verb hands on."""
     for number, word in enumerate(words):
-        if word in _HAND_ON:
+        asks_for_help = words[number + 1 : number + 2] in (["-h"], ["--help"])
+        if word in _HAND_ON and not asks_for_help:
             arguments = parser.parse_args(words[: number + 1])
             arguments.words = list(words[number + 1 :])
             return arguments

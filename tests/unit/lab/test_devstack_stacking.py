@@ -206,6 +206,13 @@ class CommandLineTestCase(base.LabTestCase):
             self.main("devstack", "--branch=b", "test", "--regex", "x")
         do.assert_called_once_with(["--regex", "x"])
 
+    def test_help_is_not_handed_on(self):
+        with mock.patch.object(verbs.DevStack, "rounds") as do:
+            with self.assertRaises(SystemExit) as end:
+                self.main("devstack", "rounds", "--help")
+        self.assertEqual(0, end.exception.code)
+        do.assert_not_called()
+
     def test_each_cloud_has_a_machine_of_its_own(self):
         for words in (["devstack"], ["devstack", "--nova"]):
             status, _, err = self.main(*words, "ssh", "true")
