@@ -24,6 +24,10 @@ CLEANED = "cleaned"
 _STAY_UNTIL_CLEAN = ("file /etc/cinder", "mention /etc/cinder")
 """DevStack itself leaves Cinder's configuration until it is cleaned."""
 
+_STAY = ("mention /etc/bash_completion.d/osc.bash_completion",)
+"""DevStack writes this file, with the words of every openstack command, and
+leaves it."""
+
 
 def find(guest: guest_module.Guest) -> set[str]:
     """Return the traces there are, each a line of its kind and name.
@@ -40,11 +44,11 @@ def left(before: Iterable[str], after: Iterable[str], state: str) -> list[str]:
 
     :param state: UNSTACKED or CLEANED.
     """
-    excused = _STAY_UNTIL_CLEAN if state == UNSTACKED else ()
+    excused = _STAY + (_STAY_UNTIL_CLEAN if state == UNSTACKED else ())
     return sorted(
         trace
         for trace in set(after) - set(before)
-        if not trace.startswith(tuple(excused))
+        if not trace.startswith(excused)
     )
 
 

@@ -176,6 +176,18 @@ class TracesTestCase(base.LabTestCase):
         self.assertEqual([], self.left(trace))
         self.assertEqual([trace], self.left(trace, state=traces.CLEANED))
 
+    def test_what_devstack_writes_and_leaves(self):
+        folder = "mention /etc/bash_completion.d/"
+        for state in (traces.UNSTACKED, traces.CLEANED):
+            self.assertEqual(
+                [f"{folder}promote"],
+                self.left(
+                    f"{folder}osc.bash_completion",
+                    f"{folder}promote",
+                    state=state,
+                ),
+            )
+
     def test_check_says_what_is_left(self):
         guest = mock.Mock()
         guest.run.return_value = "user stack\nvolume-group promote-lvm-a\n"
