@@ -15,7 +15,7 @@ VENV ?= .venv
 IN_VENV = VIRTUAL_ENV=$(abspath $(VENV)) PYTHON=$(abspath $(VENV))/bin/python \
 	PATH=$(abspath $(VENV))/bin:$$PATH
 
-.PHONY: help e2e test lint unit docs venv constraints clean
+.PHONY: help e2e test lint unit docs zuul venv constraints clean
 
 help:
 	@echo 'make e2e          the main job: the lab, the validation in it, its result'
@@ -23,22 +23,31 @@ help:
 	@echo 'make lint         the checks alone'
 	@echo 'make unit         the unit tests alone'
 	@echo 'make docs         the documentation, without warnings'
+	@echo 'make zuul         the check of the Zuul configuration, by Zuul itself'
 	@echo 'make constraints  renew test-constraints.txt'
 	@echo 'make clean        remove what make test made (for the lab: lab/lab down)'
 
 e2e:
 	lab/lab e2e
 
-test: lint unit docs
+# Each of these waits now and then, or runs on one core only. The unit tests
+# show what they do; the others show what they said when they have ended.
+test: venv
+	$(MAKE) --jobs=4 --output-sync=target --keep-going lint zuul docs unit
 
 lint: venv
 	$(IN_VENV) tools/lint
 
 unit: venv
-	$(IN_VENV) stestr run
+	+$(IN_VENV) stestr run
 
 docs: venv
 	$(IN_VENV) tools/docs
+
+zuul: venv
+	@$(IN_VENV) tools/zuul-venv $(VENV)/zuul loader
+	PYTHONPATH=tools $(VENV)/zuul/bin/python -m unittest discover \
+		--start-directory tests/zuul --top-level-directory .
 
 venv:
 	@tools/make-venv $(VENV)
