@@ -86,8 +86,8 @@ def add_to(commands: Any) -> None:
     verb.add_parser("clean", help="clean.sh; see that nothing is left")
     verb.add_parser(
         "rounds",
-        help="fresh machine, stack, test, reboot, unstack, stack, clean; "
-        "tell the times",
+        help="fresh machine, stack, test, reboot, unstack, stack and test "
+        "with other settings, clean; tell the times",
     )
     verb.add_parser("logs", help="copy logs and configuration out")
     verb.add_parser("ssh", help="a shell as the stack user, or a command")

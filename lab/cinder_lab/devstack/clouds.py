@@ -27,7 +27,8 @@ class Cloud:
     """One cloud.
 
     In the folder with its files, each of which it may lack, are `localrc`
-    and `sections`, its parts of local.conf; `packages.txt`, Debian packages
+    and `sections`, its parts of local.conf; `localrc-again`, settings for
+    when it is stacked once more; `packages.txt`, Debian packages
     that DevStack's functions name and its lists do not; and `guest`, files
     of the machine.
 

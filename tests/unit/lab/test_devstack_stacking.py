@@ -271,7 +271,9 @@ class RoundsTestCase(base.LabTestCase):
         lab.up = self.up
         lab._run_script = self.script
         lab._stacked_key = lambda _: "key"
-        lab._local_conf = lambda: ""
+        lab._cloud = clouds.CINDER
+        lab._more = ""
+        lab._local_conf = lambda: lab._more
         for name in (
             "cinder_lab.devstack.plugin.pack",
             "cinder_lab.devstack.stacking.put_in",
@@ -343,6 +345,18 @@ class RoundsTestCase(base.LabTestCase):
         self.assertEqual(5, self.lab.rounds([]))
         self.assertEqual(
             ["fresh", "stack.sh", "test", "reboot", "unstack.sh"]
-            + ["stack.sh", "clean.sh", "logs"],
+            + ["stack.sh", "test", "clean.sh", "logs"],
             self.done,
         )
+        first, again = (
+            call.args[2] for call in stacking.put_in.call_args_list
+        )
+        self.assertNotIn(":north", first)
+        self.assertIn(":north", again)
+
+    def test_all_of_it_fails_with_the_second_test(self):
+        results = iter((0, 7))
+        self.lab.test = lambda words: next(results)
+        self.lab.reboot = self.lab.logs = self.lab._times = lambda: None
+        self.assertEqual(7, self.lab.rounds([]))
+        self.assertEqual("clean.sh", self.done[-1])
