@@ -142,3 +142,30 @@ def insert_mirror(front, mirror, mirror_table, front_table, timeout):
         _back_out(front, timeout)
         command.run(['dmsetup', 'remove', mirror], timeout)
     return result
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def write_superblocks(mirror, zeros, size, tables, timeout):
+    """Have the kernel write the superblocks of a mirror, without its data.
+
+    The mirror is created with each table in turn and removed again, with
+    devices of nothing but zeros as legs.
+
+    :param zeros: names of the devices that the tables name as legs
+    :param size: of each, in sectors
+    """
+    _check(mirror, *zeros)
+    for table in tables:
+        _check_table(table)
+    steps = [['create', zero, '--table', '0 %d zero' % size]
+             for zero in zeros]
+    for table in tables:
+        steps += [['create', mirror, '--table', table], ['remove', mirror]]
+    steps += [['remove', zero] for zero in zeros]
+    for step in steps:
+        result = command.run(['dmsetup', *step], timeout)
+        if result[0] != 0:
+            for name in (mirror, *zeros):
+                command.run(['dmsetup', 'remove', name], timeout)
+            return result
+    return 0, '', ''

@@ -37,7 +37,11 @@ DEVICES_FILES = '/etc/lvm/devices'
 IO_PRIORITY = re.compile(r'-[cn] ?[0-9a-z-]+\Z')
 
 
-def _check(*names):
+def check_names(*names):
+    """Refuse what is not a name of a volume group or logical volume.
+
+    :raises ValueError: it is something else
+    """
     for name in names:
         if not NAME.match(name):
             raise ValueError('%r is not a name of LVM' % name)
@@ -75,7 +79,7 @@ def _confined(devices, timeout):
 
 
 def _paths(vg, names):
-    _check(vg, *names)
+    check_names(vg, *names)
     return ['%s/%s' % (vg, name) for name in names]
 
 
@@ -110,14 +114,24 @@ def report(devices, timeout):
     return command.run(argv, timeout)
 
 
+def report_thin_id(vg, name, devices, timeout):
+    """The number that a thin volume has in its pool, as text.
+
+    :returns: a result of ``command.run``
+    """
+    return command.run(
+        ['lvs', '--noheadings', '-o', 'thin_id', *_confined(devices, timeout),
+         *_paths(vg, [name])], timeout)
+
+
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint
 def create(vg, pool, name, size, tags, devices, timeout):
     """Create a logical volume of a size in bytes, thin if a pool is given."""
-    _check(vg, name)
+    check_names(vg, name)
     argv = ['lvcreate', '--yes', *_confined(devices, timeout),
             *_tag_changes(tags, ()), '-n', name]
     if pool:
-        _check(pool)
+        check_names(pool)
         argv += ['-T', '-V', '%db' % size, '%s/%s' % (vg, pool)]
     else:
         argv += ['-Wy', '-Zy', '-L', '%db' % size, vg]
@@ -127,7 +141,7 @@ def create(vg, pool, name, size, tags, devices, timeout):
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint
 def create_pool(vg, pool, devices, timeout):
     """Create a thin pool of nearly all that is free in a group."""
-    _check(vg, pool)
+    check_names(vg, pool)
     return command.run(['lvcreate', '--yes', *_confined(devices, timeout),
                         '-T', '-l', '95%FREE', '%s/%s' % (vg, pool)], timeout)
 
@@ -158,7 +172,7 @@ def change_tags(vg, names, add, delete, devices, timeout):
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint
 def add_group_tags(vg, tags, devices, timeout):
     """Add tags to a volume group."""
-    _check(vg)
+    check_names(vg)
     return command.run(['vgchange', *_confined(devices, timeout),
                         *_tag_changes(tags, ()), vg], timeout)
 
@@ -177,7 +191,7 @@ def clear(vg, name, start, length, priority, timeout):
     :param start: in bytes, as is ``length``
     :param priority: an argument for ionice, or None
     """
-    _check(vg, name)
+    check_names(vg, name)
     if priority and not IO_PRIORITY.match(priority):
         raise ValueError('%r is not an I/O priority of ionice' % priority)
     path = '/dev/%s/%s' % (vg, name)

@@ -46,7 +46,8 @@ class Legs(enum.Enum):
 class Mirror:
     """State of a raid1 set; legs in the order of its table.
 
-    ``health`` has a character a leg: A in sync, a not yet, D dropped.
+    ``health`` has a character a leg: A in sync, a not yet, D dropped, - for
+    one that its table does not name.
     ``action`` is 'recover' while legs are filled, 'resync' or 'repair' while
     complete legs are made equal in what was never acknowledged.
     """
@@ -68,6 +69,11 @@ class Mirror:
                      if state == 'D')
 
     @property
+    def has_room(self):
+        """Whether there is a leg that its table does not name."""
+        return '-' in self.health
+
+    @property
     def in_sync(self):
         """Whether every leg holds every acknowledged write."""
         return set(self.health) == {'A'} and (
@@ -85,7 +91,8 @@ class Device:
     """One device-mapper device.
 
     ``uses`` are the names of the device-mapper devices in its table, in the
-    table's order.
+    table's order; of a mirror those of its legs, None for one that is not
+    there.
     """
 
     name: str
@@ -143,10 +150,12 @@ def front_over_mirror(size, mirror):
     return _linear_table(size, '/dev/mapper/' + mirror)
 
 
-def mirror_table(size, volume_name, volume_groups, legs):
+def mirror_table(size, volume_name, volume_groups, legs, data=None):
     """Table of a mirror of the copies in some volume groups.
 
     None stands for a leg that is not there now.
+
+    :param data: paths of other devices to take for the copies
     """
     parameters = ['0', 'region_size', str(REGION_SECTORS)]
     if legs is Legs.EQUAL:
@@ -158,9 +167,11 @@ def mirror_table(size, volume_name, volume_groups, legs):
     # its answer until the legs are made equal again.
     for index in range(1, len(volume_groups)):
         parameters += ['write_mostly', str(index)]
-    paths = [_copy_path(group, name) if group else '-'
-             for group in volume_groups
-             for name in (metadata_name(volume_name), volume_name)]
+    data = data or [_copy_path(group, volume_name) for group in volume_groups]
+    paths = []
+    for group, copy in zip(volume_groups, data, strict=True):
+        paths += ([_copy_path(group, metadata_name(volume_name)), copy]
+                  if group else ['-', '-'])
     return '0 %d raid raid1 %d %s %d %s' % (
         size // SECTOR, len(parameters), ' '.join(parameters),
         len(volume_groups), ' '.join(paths))
@@ -188,11 +199,15 @@ def parse(info, table, status):
     uses = {}
     for line in table.splitlines():
         name, __, rest = line.partition(': ')
-        numbers = [word for word in rest.split() if word in by_number]
+        words = rest.split()
         if ' raid ' in rest:
-            # Each leg is a pair, its metadata device before its data.
-            numbers = numbers[1::2]
-        uses[name] = tuple(by_number[number] for number in numbers)
+            # Each leg is a pair, its metadata device before its data, with
+            # dashes for one that is not there.
+            legs = [word for word in words if word in by_number or word == '-']
+            uses[name] = tuple(map(by_number.get, legs[1::2]))
+        else:
+            uses[name] = tuple(by_number[word] for word in words
+                               if word in by_number)
     mirrors = _parse_mirrors(status)
     return {name: Device(name, suspended[name], uses.get(name, ()),
                          mirrors.get(name))
@@ -240,6 +255,29 @@ class DeviceMapper:
         """
         results.output(dmsetup.remove(name, self._timeout),
                        'removing device %s' % name)
+
+    def prepare_legs(self, size, volume_name, volume_groups):
+        """Have superblocks written by which a mirror goes on without legs.
+
+        The metadata volumes must have been cleared. The superblock of the
+        first says that the others are missing, and is newer than theirs, so
+        that they are filled, by its bitmap, once they are there.
+
+        :param size: of the volume, in bytes
+        :raises CommandFailed: they are not all written
+        """
+        mirror = mirror_prefix(volume_name) + 'new'
+        zeros = ['%s-%d' % (mirror, number)
+                 for number in range(len(volume_groups))]
+        paths = ['/dev/mapper/' + zero for zero in zeros]
+        alone = [volume_groups[0]] + [None] * (len(volume_groups) - 1)
+        tables = [mirror_table(size, volume_name, volume_groups, Legs.EQUAL,
+                               paths),
+                  mirror_table(size, volume_name, alone, Legs.KNOWN, paths)]
+        results.output(
+            dmsetup.write_superblocks(mirror, zeros, size // SECTOR, tables,
+                                      self._timeout),
+            'preparing the legs of %s' % volume_name)
 
     def repair(self, name):
         """Begin to make the legs of a mirror equal, after the first.

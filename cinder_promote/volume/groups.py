@@ -22,8 +22,8 @@ import time
 
 from oslo_log import log as logging
 
-from cinder_promote.privsep import command, lvm
-from cinder_promote.volume import copies, devices, results
+from cinder_promote.privsep import command, contents, lvm
+from cinder_promote.volume import copies, devices, results, superblocks
 
 LOG = logging.getLogger(__name__)
 
@@ -146,6 +146,11 @@ class VolumeGroups:
         self._disks = {}
         self._hung = {}
         self._thin = True
+
+    @property
+    def timeout(self):
+        """Seconds that each command may take."""
+        return self._timeout
 
     def use_thin(self, thin):
         """Whether copies are thin volumes in the pool of their group."""
@@ -280,6 +285,50 @@ class VolumeGroups:
         """
         self._clear(volume_group, devices.metadata_name(volume_name), 0,
                     METADATA_SIZE)
+
+    def superblock(self, volume_group, volume_name):
+        """What a leg knows of its mirror, as it is on its disk.
+
+        :returns: ``superblocks.Superblock``
+        :raises CommandFailed: it can't be read, or is none
+        """
+        metadata = devices.metadata_name(volume_name)
+        what = 'reading %s/%s' % (volume_group, metadata)
+        return superblocks.parse(results.output(
+            contents.read(volume_group, metadata, superblocks.LENGTH,
+                          self._timeout), what), what)
+
+    def used_parts(self, volume_group, volume_name, size):
+        """The parts of a thin copy that anything was written to.
+
+        What is written from now on need not be in them.
+
+        :param size: in bytes, of all of it, which is what is returned when
+            the pool does not tell
+        :returns: pairs of numbers of bytes, where each begins and how long
+            it is
+        """
+        result = contents.mappings(
+            volume_group, pool_name(volume_group), volume_name,
+            self._only(volume_group), self._timeout)
+        try:
+            return contents.parse_mappings(results.output(
+                result, 'asking what is used of %s/%s'
+                % (volume_group, volume_name)))
+        except results.CommandFailed as error:
+            LOG.warning('All of volume %s is read to copy it: %s',
+                        volume_name, error)
+            return [(0, size)]
+
+    def copy_parts(self, source, target, volume_name, parts):
+        """Copy parts of a copy to a thin one that is being filled.
+
+        :raises CommandFailed: not all of it was copied
+        """
+        results.output(
+            contents.copy(source, target, volume_name, parts, self._thin,
+                          self._timeout),
+            'copying %s from %s to %s' % (volume_name, source, target))
 
     def remove_copy(self, groups, volume_group, volume_name, used=True):
         """Remove a copy and its metadata volume, as far as they exist.

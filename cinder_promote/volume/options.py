@@ -26,6 +26,11 @@ volume_opts = [
                min=1,
                help='Seconds between two looks of the replicated LVM driver '
                     'at the state of its mirrors.'),
+    cfg.IntOpt('replication_copy_rate',
+               default=0,
+               min=0,
+               help='MiB a second with which the replicated LVM driver fills '
+                    'the new copy of a thin volume at most, 0 for no limit.'),
 ]
 
 

@@ -107,7 +107,8 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
             self.host, timeout,
             groups.Clearing.from_options(self.configuration))
         self._replication = replication.Replication(
-            self.host, self._groups, devices.DeviceMapper(timeout))
+            self.host, self._groups, devices.DeviceMapper(timeout),
+            self.configuration.replication_copy_rate << 20)
 
     def check_for_setup_error(self):
         """Check the volume groups, then bring the volumes up.

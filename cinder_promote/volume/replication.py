@@ -22,7 +22,14 @@ from cinder import exception
 from cinder.volume import volume_utils
 from oslo_log import log as logging
 
-from cinder_promote.volume import copies, devices, records, results
+from cinder_promote.volume import (
+    copies,
+    devices,
+    filling,
+    records,
+    results,
+    superblocks,
+)
 
 LOG = logging.getLogger(__name__)
 Status = records.Status
@@ -45,12 +52,16 @@ class Replication:
     :param host: the backend, host@name
     :param groups: ``groups.VolumeGroups``
     :param mapper: ``devices.DeviceMapper``
+    :param rate: bytes a second at most with which new copies are filled, 0
+        for no limit
     """
 
-    def __init__(self, host, groups, mapper):
+    def __init__(self, host, groups, mapper, rate=0):
         self._host = host
         self._groups = groups
         self._mapper = mapper
+        self._rate = rate
+        self._fillings = {}
         self._lock = threading.RLock()
         self._no_failover = threading.Event()
         self._no_failover.set()
@@ -195,10 +206,26 @@ class Replication:
             self._note(record, generation,
                        record.status if record.status in
                        (Status.ENABLED, Status.ERROR) else Status.ENABLING)
+        elif self._was_filling(record, legs, groups):
+            LOG.info('Volume %s is being copied to %s still.', record.name,
+                     ' and '.join(self._targets))
         elif legs[0] == self._volume_group:
             self._make_single(record, generation, mirror, groups)
         else:
             self._finish_failover(record, generation, legs, mirror, groups)
+
+    def _was_filling(self, record, legs, groups):
+        """Whether the copies that a mirror has no legs for are being filled.
+
+        They are as the copying left them, and filled from the beginning.
+        """
+        seen = self._groups.copies(groups, record.name)
+        return (record.status == Status.ENABLING and
+                legs == [self._volume_group] + [None] * len(self._targets) and
+                self._protecting and all(
+                    group in seen and
+                    seen[group].generation == copies.INCOMPLETE
+                    for group in self._targets))
 
     def _finish_failover(self, record, generation, legs, mirror, groups):
         """Switch a volume that a killed fail-over did not come to."""
@@ -351,6 +378,7 @@ class Replication:
         :raises CommandFailed: something of it is there still
         """
         with self._turn():
+            self._stop_filling(volume_name)
             self._remove_devices(volume_name)
             self._records.pop(volume_name, None)
             serving = self._volume_group
@@ -396,6 +424,8 @@ class Replication:
                 if not reason:
                     generations[name] = self._newest(name, groups)
             commit()
+            for name in list(self._fillings):
+                self._fillings.pop(name).stop(0)
             self._volume_group = target.volume_group
             self._protecting = False
             self._failed_over = True
@@ -670,6 +700,10 @@ class Replication:
         """Whether there is nothing to do but wait."""
         if mirror is None or record.status == Status.ERROR:
             return False
+        if mirror.mirror.has_room:
+            job = self._fillings.get(record.name)
+            record.progress = job.percent if job else 0.0
+            return bool(job and job.running)
         record.progress = mirror.mirror.percent
         if mirror.mirror.in_sync:
             return record.status == Status.ENABLED
@@ -681,6 +715,8 @@ class Replication:
             self._leg_lost(record, mirror, groups)
         elif mirror is None or record.status == Status.ERROR:
             self._protect_volume(record, mirror, groups)
+        elif mirror.mirror.has_room:
+            self._go_on_filling(record, mirror, groups)
         elif mirror.mirror.in_sync:
             name = record.name
             for group in self._targets:
@@ -698,6 +734,7 @@ class Replication:
             LOG.debug('Volume %s waits for volume group %s.', name,
                       missing[0])
             return
+        self._stop_filling(name)
         if mirror:
             self._make_single(record, record.current.generation, mirror,
                               groups)
@@ -719,12 +756,59 @@ class Replication:
             [self._volume_group])[name]
         self._note(record, generation, Status.ENABLING)
         self._groups.clear_metadata(self._volume_group, name)
+        legs, known = self._wanted_legs(), devices.Legs.FIRST_IS_RIGHT
+        if self._groups.new_copies_are_equal:
+            # They join once they have what is used of the first, which is
+            # not what the kernel would copy.
+            self._mapper.prepare_legs(size, name, legs)
+            legs[1:] = [None] * len(self._targets)
+            known = devices.Legs.KNOWN
         self._mapper.insert_mirror(
             devices.front_name(name), devices.mirror_name(name, generation),
-            devices.mirror_table(size, name, self._wanted_legs(),
-                                 devices.Legs.FIRST_IS_RIGHT), size)
+            devices.mirror_table(size, name, legs, known), size)
         LOG.info('Volume %s is being copied to %s.', name,
                  ' and '.join(self._targets))
+        if known is devices.Legs.KNOWN:
+            self._fill(record, size)
+
+    def _fill(self, record, size):
+        self._fillings[record.name] = job = filling.Filling(
+            self._groups, record.name, size, self._volume_group,
+            list(self._targets), self._rate)
+        job.start()
+
+    def _stop_filling(self, name):
+        """Make sure that nothing is written to the copies of a volume."""
+        job = self._fillings.pop(name, None)
+        if job:
+            job.stop(self._groups.timeout)
+
+    def _go_on_filling(self, record, mirror, groups):
+        """Have new copies join a mirror when they are filled.
+
+        :raises CommandFailed: they could not be filled, or can't join
+        """
+        name = record.name
+        size = groups[self._volume_group].volumes[name].size
+        job = self._fillings.get(name)
+        if job is None:
+            for group in self._targets:
+                self._groups.activate(group, name)
+            self._fill(record, size)
+        elif job.error:
+            del self._fillings[name]
+            raise results.CommandFailed(data=str(job.error))
+        elif job.done:
+            del self._fillings[name]
+            superblocks.check_joinable(
+                name, self._groups.superblock(self._volume_group, name),
+                [self._groups.superblock(group, name)
+                 for group in self._targets])
+            self._mapper.replace_table(
+                mirror.name, devices.mirror_table(
+                    size, name, self._wanted_legs(), devices.Legs.KNOWN))
+            LOG.info('%s got what is used of volume %s; what was written '
+                     'meanwhile follows.', ' and '.join(self._targets), name)
 
     def _leg_lost(self, record, mirror, groups):
         """Leave a copy behind that no longer gets the writes."""
@@ -874,9 +958,13 @@ class Replication:
         self._remove_mirrors(name, self._mapper.devices())
 
     def _remove_mirrors(self, name, present):
-        """Remove the mirrors of a volume that nothing lies on."""
+        """Remove the mirrors of a volume that nothing lies on.
+
+        What they lie on has nothing beneath itself, and goes last.
+        """
         front = present.get(devices.front_name(name))
-        for device in present:
+        for device in sorted(present, key=lambda device:
+                             not present[device].uses):
             if (device.startswith(devices.mirror_prefix(name)) and
                     not (front and device in front.uses)):
                 self._mapper.remove(device)

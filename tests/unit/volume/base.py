@@ -36,6 +36,7 @@ class RunsAtOnce:
 
     def __init__(self, target, args, daemon):
         self.start = lambda: target(*args)
+        self.join = lambda timeout: None
 
 
 class TestCase(base.TestCase):
@@ -65,6 +66,9 @@ class TestCase(base.TestCase):
         for name in ('start', 'stop'):
             self.useFixture(fixtures.MockPatchObject(
                 loopingcall.FixedIntervalLoopingCall, name))
+        self.locks = self.useFixture(fixtures.TempDir()).path
+        self.useFixture(fixtures.MonkeyPatch(
+            'cinder_promote.privsep.contents.LOCKS', self.locks))
         self.service_id = self.database.add_service(
             HOST, replication_status='not-capable')
         self.context = context.get_admin_context()
@@ -159,6 +163,12 @@ class TestCase(base.TestCase):
         """What reset_active_backend does."""
         self.set_service(replication_status='disabled', disabled=0,
                          active_backend_id=None, disabled_reason=None)
+
+    def finish_protection(self, driver):
+        """Let copies that are being filled become complete."""
+        for __ in range(3):
+            driver._replication.look()
+            self.host.finish_recovery()
 
     def reload(self, volume):
         """A volume as the database has it now."""

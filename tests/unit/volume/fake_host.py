@@ -22,12 +22,22 @@ as a SIGKILL of the service would; the devices stay. A power cut drops them.
 import dataclasses
 import json
 import re
+import struct
+import sys
+import zlib
 
 from oslo_concurrency import processutils
 
 from cinder_promote.privsep import command
 
 OK, ERROR, HANG = 'ok', 'error', 'hang'
+#: Bytes that a thin pool hands out at once.
+BLOCK = 64 << 10
+
+
+def block_of(volume, key):
+    """The block of a volume in which a key is."""
+    return zlib.crc32(repr(key).encode()) % (volume.size // BLOCK)
 
 
 class Crash(BaseException):
@@ -79,6 +89,8 @@ class Mapped:
     suspended: bool = False
     health: list = dataclasses.field(default_factory=list)
     action: str = 'idle'
+    #: What was written while a leg was missing, as its bitmap has it.
+    dirty: set = dataclasses.field(default_factory=set)
 
 
 class FakeHost:
@@ -97,6 +109,8 @@ class FakeHost:
         self.gone = {}
         self.hidden = set()
         self.settings = 'use_devicesfile=0'
+        self.metadata_snapshots = set()
+        self.copied = 0
 
     # Commands
 
@@ -116,14 +130,16 @@ class FakeHost:
         words = list(argv[2:] if argv[0] == 'ionice' else argv)
         disks = self._seen(self._take_option(words, '--config'),
                            self._take_option(words, '--devices'))
-        if (words[0] not in ('dmsetup', 'dd') and
-                words[1] != 'lvmconfig') and any(
+        if (words[0] in ('lvm', 'env') or words[0].startswith(('lv', 'vg'))) \
+                and words[1] != 'lvmconfig' and any(
                 group.state == HANG and group.disk in disks
                 for group in self.groups.values()):
             return command.TIMED_OUT, '', 'gave up'
-        verb = words[0] if words[0] != 'dmsetup' else 'dm_' + words[1]
+        verb = {'dmsetup': 'dm_' + words[1],
+                sys.executable: 'blocks'}.get(words[0], words[0])
         try:
-            out = getattr(self, verb)(words, disks)
+            out = getattr(self, verb)(words, stdin if verb == 'blocks'
+                                      else disks)
         except (KeyError, ValueError, BadDisk) as error:
             return 5, '', '%s failed: %r' % (argv, error)
         except TimeoutError:
@@ -209,6 +225,53 @@ class FakeHost:
             for group in self.groups.values()
             if group.state == OK and group.disk in disks]})
 
+    def lvs(self, words, disks):
+        volume = self._find('/dev/' + words[-1])
+        return '  %d\n' % volume.minor if volume.pool else '  \n'
+
+    def thin_dump(self, words, disks):
+        pool = words[-1].removesuffix('_tmeta')
+        if pool not in self.metadata_snapshots:
+            raise ValueError('no metadata snapshot')
+        volume = next(volume for group in self.groups.values()
+                      for volume in group.volumes.values()
+                      if volume.minor == int(words[3]))
+        self._readable(volume.group.name)
+        blocks = sorted({block_of(volume, key) for key in volume.data})
+        return ('<superblock data_block_size="%d"><device>%s</device>'
+                '</superblock>' % (BLOCK // 512, ''.join(
+                    '<single_mapping origin_block="%d" data_block="9"/>'
+                    % block for block in blocks)))
+
+    def blocks(self, words, stdin):
+        """The script that reads and copies blocks."""
+        verb, *paths = words[4:]
+        if verb == 'read':
+            superblock = self._find(paths[0]).superblock
+            if superblock is None:
+                return '00' * 4096
+            return struct.pack(
+                '<4sIIIQQ', b'DmRd', 1, superblock['legs'],
+                superblock['position'], superblock['events'],
+                sum(1 << leg for leg in superblock['failed'])).hex()
+        volumes = []
+        for path in paths:
+            group, __, name = path.removeprefix('/dev/').partition('/')
+            if self.groups[group].state == HANG:
+                raise TimeoutError()
+            volumes.append(self._readable(group).volumes[name])
+        source, target = volumes
+        if not target.active or any(target in self._beneath(device)
+                                    for device in self.devices.values()):
+            raise ValueError('Device or resource busy')
+        for line in stdin.splitlines():
+            start, length = map(int, line.split())
+            self.copied += length
+            for key, value in source.data.items():
+                if start <= block_of(source, key) * BLOCK < start + length:
+                    target.data[key] = value
+        return ''
+
     def lvdisplay(self, words, disks):
         self._find(words[-1])
         return '  Vwi-a-tz--'
@@ -272,7 +335,10 @@ class FakeHost:
             return Volume(Group('-', '-', state=ERROR), '-', 0, 0)
         name = word.removeprefix('/dev/mapper/')
         if name in self.devices:
-            return self.devices[name]
+            device = self.devices[name]
+            if device.table.endswith(' zero'):
+                return Volume(Group('zero', '-'), name, 0, device.minor)
+            return device
         group, __, name = word.removeprefix('/dev/').partition('/')
         return self.groups[group].volumes.get(name) or self.gone[word]
 
@@ -316,24 +382,34 @@ class FakeHost:
         rebuild = [int(words[at + 1]) for at, word in enumerate(words)
                    if word == 'rebuild']
         if not new and (rebuild or any(meta.superblock is None
-                                       for meta in there)):
+                                       for meta in there)) or (
+                new and len(there) < len(metadata)):
             raise ValueError('New device injected into existing raid set')
         if new:
             health = ['a' if index in rebuild else 'A'
                       for index in range(len(legs))]
+            device.dirty = None
         else:
-            newest = max(meta.superblock['events'] for meta in there)
-            health = ['D' if meta.name == '-' else
-                      'A' if meta.superblock['events'] == newest and
+            # What the newest superblock does not list as missing is taken
+            # for good, whatever is on it.
+            newest = max((meta.superblock for meta in there),
+                         key=lambda superblock: superblock['events'])
+            health = ['-' if meta.name == '-' else
+                      'A' if index not in newest['failed'] and
                       meta.superblock['complete'] else 'a'
-                      for meta in metadata]
+                      for index, meta in enumerate(metadata)]
+            device.dirty = set(newest['dirty'])
         # The copying may be done with a region at once: what is written past
         # the mirror from here on is lost to the other legs.
         source = legs[health.index('A')]
         for leg, state in zip(legs, health, strict=True):
-            if state == 'a':
+            if state == 'a' and device.dirty is None:
                 leg.data = dict(source.data)
+            elif state == 'a':
+                leg.data.update({key: source.data[key]
+                                 for key in device.dirty})
         device.health = health
+        device.dirty = device.dirty or set()
         device.action = 'recover' if 'a' in health else 'idle'
         self._write_superblocks(device)
 
@@ -341,10 +417,15 @@ class FakeHost:
         metadata = self._metadata(device)
         events = 1 + max([meta.superblock['events'] for meta in metadata
                           if meta.superblock] or [0])
-        for meta, health in zip(metadata, device.health, strict=True):
-            if health != 'D':
-                meta.superblock = {'events': events,
-                                   'complete': health == 'A'}
+        for index, (meta, health) in enumerate(
+                zip(metadata, device.health, strict=True)):
+            if health in 'Aa':
+                meta.superblock = {
+                    'events': events, 'complete': health == 'A',
+                    'legs': len(metadata), 'position': index,
+                    'dirty': device.dirty, 'failed': {
+                        leg for leg, state in enumerate(device.health)
+                        if state in 'D-'}}
 
     def dm_info(self, words, disks):
         lines = ['%s Active 253 %d' % (volume.device, volume.minor)
@@ -434,6 +515,13 @@ class FakeHost:
         device.suspended = False
 
     def dm_message(self, words, disks):
+        if words[4].endswith('metadata_snap'):
+            pool = words[2].removesuffix('-tpool')
+            if (words[4] == 'reserve_metadata_snap') == (
+                    pool in self.metadata_snapshots):
+                raise ValueError('Device or resource busy')
+            self.metadata_snapshots ^= {pool}
+            return
         device = self.devices[words[2]]
         if words[3:] != ['0', 'repair']:
             raise ValueError(words)
@@ -465,10 +553,12 @@ class FakeHost:
     def _write_mirror(self, device, key, value):
         done = False
         for index, leg in enumerate(self._legs(device)):
-            if device.health[index] == 'D':
+            if device.health[index] in 'D-':
+                device.dirty.add(key)
                 continue
             if leg.group.state == ERROR:
                 device.health[index] = 'D'
+                device.dirty.add(key)
                 self._write_superblocks(device)
             else:
                 leg.data[key] = value

@@ -98,10 +98,7 @@ class TestStaleCopies(base.TestCase):
         driver = self._promote()
         self.set_service(replication_status='enabled')
         self.refresh(driver)
-        for _ in range(2):
-            driver._replication.look()
-            self.host.finish_recovery()
-        driver._replication.look()
+        self.finish_protection(driver)
         self.assertEqual('enabled',
                          self.reload(self.volume).replication_status)
         self._refused(C, ['backend_id:lvm-b,volume_group:promote-b'],
@@ -358,9 +355,7 @@ class TestHold(base.TestCase):
         self.host.write(self.front(volume), 'x', 1)
         self.set_service(replication_status='enabled')
         self.refresh(driver)
-        driver._replication.look()
-        self.host.finish_recovery()
-        driver._replication.look()
+        self.finish_protection(driver)
         self.assertEqual('enabled', self.reload(volume).replication_status)
         self.assertEqual({'x': 1}, self.data(B, volume))
 
@@ -414,9 +409,7 @@ class TestKilled(base.TestCase):
         return self.start(*B_TO_C), volume
 
     def _until_enabled(self, driver, volume):
-        for _ in range(3):
-            driver._replication.look()
-            self.host.finish_recovery()
+        self.finish_protection(driver)
         self.assertEqual('enabled', self.reload(volume).replication_status)
 
     def test_create(self):

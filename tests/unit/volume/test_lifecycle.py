@@ -110,8 +110,7 @@ class TestLifecycle(base.TestCase):
         self.host.write(front, 'meanwhile', 5)
         driver._replication.look()
         self.assertEqual('enabling', self.reload(volume).replication_status)
-        self.host.finish_recovery()
-        driver._replication.look()
+        self.finish_protection(driver)
         self.assertEqual('enabled', self.reload(volume).replication_status)
 
         self.host.fail(B)
@@ -139,10 +138,7 @@ class TestLifecycle(base.TestCase):
         driver = self.start(*B_TO_C)
         self.set_service(replication_status='enabled')
         self.refresh(driver)
-        for _ in range(2):
-            driver._replication.look()
-            self.host.finish_recovery()
-        driver._replication.look()
+        self.finish_protection(driver)
         self.assertEqual('enabled', self.reload(volume).replication_status)
         self.assertGreater(len(written), 20)
         self.assertEqual(written, self.data(B, volume))
@@ -208,8 +204,7 @@ class TestLifecycle(base.TestCase):
             driver._replication.look()
             self.assertEqual('enabling',
                              self.reload(volume).replication_status)
-        self.host.finish_recovery()
-        driver._replication.look()
+        self.finish_protection(driver)
         self.assertEqual('enabled', self.reload(volume).replication_status)
         self.assertEqual({'x': 1}, self.data(C, volume))
 
@@ -226,8 +221,7 @@ class TestLifecycle(base.TestCase):
         self.host.repair(B)
         driver._replication.look()
         self.assertEqual('enabling', self.reload(volume).replication_status)
-        self.host.finish_recovery()
-        driver._replication.look()
+        self.finish_protection(driver)
         self.assertEqual('enabled', self.reload(volume).replication_status)
         self.assertEqual({'x': 1, 'y': 2}, self.data(B, volume))
 
@@ -253,7 +247,7 @@ class TestLifecycle(base.TestCase):
         driver._replication.look()
         driver._replication.look()
         pool = driver.get_volume_stats(True)['pools'][0]
-        self.assertEqual((True, 0, 25.0), (
+        self.assertEqual((True, 0, 99.9), (
             pool['replication_enabled'], pool['replication_volumes_in_sync'],
             pool['replication_sync_percent']))
 

@@ -161,9 +161,7 @@ class LeftBehindTest(base.TestCase):
         driver = self.start(*B_TO_C)
         self.set_service(replication_status='enabled')
         self.refresh(driver)
-        driver._replication.look()
-        self.host.finish_recovery()
-        driver._replication.look()
+        self.finish_protection(driver)
         driver._replication._protecting = False
         late = self.create(driver)
         driver._replication._protecting = True
@@ -310,8 +308,7 @@ class GoOnTest(base.TestCase):
         self.host.replace(B)
         driver._replication.look()
         self.assertEqual('enabling', self.reload(volume).replication_status)
-        self.host.finish_recovery()
-        driver._replication.look()
+        self.finish_protection(driver)
         self.assert_found_without_the_primary(volume)
 
     def test_empty_target_is_replaced(self):
@@ -330,10 +327,7 @@ class GoOnTest(base.TestCase):
         with self.refusing('lvcreate', 'promote-b-pool'):
             driver._replication.look()
         self.assertEqual('error', self.reload(volume).replication_status)
-        for _ in range(2):
-            driver._replication.look()
-            self.host.finish_recovery()
-        driver._replication.look()
+        self.finish_protection(driver)
         self.assert_found_without_the_primary(volume)
 
     def test_new_target_can_not_be_prepared(self):
