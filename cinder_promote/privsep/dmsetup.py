@@ -16,6 +16,7 @@ Each function is one request to the privileged daemon, so that a caller that
 dies does not leave a device suspended between two requests.
 """
 
+from concurrent import futures
 import re
 
 import cinder_promote.privsep
@@ -24,6 +25,9 @@ from cinder_promote.privsep import command
 #: Devices of other owners are out of bounds.
 OWN_NAME = re.compile(r'promote-[A-Za-z0-9_.+-]+\Z')
 OWN_TABLE = re.compile(r'0 [0-9]+ (linear|raid raid1) [^\n]+\Z')
+
+#: Devices whose tables are replaced at the same time.
+WORKERS = 32
 
 
 def _check(*names):
@@ -53,7 +57,7 @@ def _suspend(name, timeout):
 def _back_out(name, timeout):
     """Let I/O go on over the table that was there before."""
     command.run(['dmsetup', 'clear', name], timeout)
-    command.run(['dmsetup', 'resume', name], timeout)
+    return command.run(['dmsetup', 'resume', name], timeout)
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint
@@ -103,20 +107,42 @@ def resume(name, timeout):
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint
-def replace_table(name, table, timeout):
-    """Put another table beneath a device that may be in use.
-
-    If the device can't be suspended in time, for writes hang in it, it keeps
-    its table.
-    """
+def back_out(name, timeout):
+    """Resume a device over the table that it was suspended with."""
     _check(name)
-    _check_table(table)
+    return _back_out(name, timeout)
+
+
+def _replace_table(name, table, timeout):
     result = _suspend(name, timeout)
     if result[0] == 0:
         result = _load_and_resume(name, table, timeout)
     if result[0] != 0:
         _back_out(name, timeout)
     return result
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def replace_tables(tables, timeout):
+    """Put other tables beneath devices that may be in use, all at once.
+
+    A device that can't be suspended in time, for writes hang in it, keeps its
+    table; the others do not wait for it.
+
+    :param tables: pairs of a name and a table
+    :returns: a result of ``command.run`` for each
+    """
+    for name, table in tables:
+        _check(name)
+        _check_table(table)
+    with futures.ThreadPoolExecutor(WORKERS) as pool:
+        begun = [pool.submit(_replace_table, name, table, timeout)
+                 for name, table in tables]
+        try:
+            return [each.result() for each in begun]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint

@@ -298,15 +298,39 @@ class DeviceMapper:
         results.output(dmsetup.resume(name, self._timeout),
                        'resuming device %s' % name)
 
+    def back_out(self, name):
+        """Let the I/O of a suspended device go on, over its old table.
+
+        :raises CommandFailed: it is suspended still
+        """
+        results.output(dmsetup.back_out(name, self._timeout),
+                       'resuming device %s' % name)
+
     def replace_table(self, name, table, timeout=None):
         """Swap what lies beneath a device that may be in use.
 
         :param timeout: seconds that each command may take, if not as ever
         :raises CommandFailed: it has its old table
         """
-        results.output(
-            dmsetup.replace_table(name, table, timeout or self._timeout),
-            'changing device %s' % name)
+        for error in self.replace_tables({name: table}, timeout).values():
+            raise error
+
+    def replace_tables(self, tables, timeout=None):
+        """Swap what lies beneath devices that may be in use, all at once.
+
+        :param tables: the new table of each, by name
+        :param timeout: seconds that each command may take, if not as ever
+        :returns: ``CommandFailed`` by name for those with their old tables
+        """
+        failures = {}
+        done = dmsetup.replace_tables(list(tables.items()),
+                                      timeout or self._timeout)
+        for name, result in zip(tables, done, strict=True):
+            try:
+                results.output(result, 'changing device %s' % name)
+            except results.CommandFailed as error:
+                failures[name] = error
+        return failures
 
     def insert_mirror(self, front, mirror, table, size):
         """Create a mirror and put it beneath a front that may be in use.

@@ -179,10 +179,7 @@ class Replication:
     def _start_volume(self, record, generation, groups):
         name = record.name
         front = devices.front_name(name)
-        present = self._mapper.devices()
-        if front in present and present[front].suspended:
-            self._mapper.resume(front)
-            present = self._mapper.devices()
+        present = self._resume_devices(name, self._mapper.devices())
         mirror = self._live_mirror(name, present)
         if mirror:
             self._adopt(record, generation, mirror, groups)
@@ -193,6 +190,20 @@ class Replication:
         else:
             self._remove_mirrors(name, present)
             self._assemble(record, generation, groups)
+
+    def _resume_devices(self, name, present):
+        """Let go on what a killed service left suspended.
+
+        :returns: the devices as they are then
+        """
+        front = devices.front_name(name)
+        left = [device for device in present.values() if device.suspended]
+        for device in left:
+            if device.name.startswith(devices.mirror_prefix(name)):
+                self._mapper.back_out(device.name)
+            elif device.name == front:
+                self._mapper.resume(front)
+        return self._mapper.devices() if left else present
 
     def _adopt(self, record, generation, mirror, groups):
         """Go on with a mirror that outlived the service."""
@@ -430,13 +441,14 @@ class Replication:
             self._protecting = False
             self._failed_over = True
             raised = self._raise(groups, generations, [target.volume_group])
+            failures = self._switch(list(raised), groups, present)
             for name, generation in raised.items():
                 record = self._records[name]
-                try:
-                    self._switch(record, groups, present)
-                except exception.VolumeBackendAPIException as error:
-                    LOG.exception('Volume %s did not fail over.', name)
-                    outcome[name] = (record, '%s; it is tried again' % error)
+                if name in failures:
+                    LOG.error('Volume %s did not fail over: %s', name,
+                              failures[name])
+                    outcome[name] = (
+                        record, '%s; it is tried again' % failures[name])
                     mirror = self._live_mirror(name, present)
                     self._note_waiting(
                         record, generation,
@@ -480,16 +492,30 @@ class Replication:
                     % volume_group)
         return None
 
-    def _switch(self, record, groups, present, timeout=None):
-        name = record.name
-        size = groups[self._volume_group].volumes[name].size
-        front = devices.front_name(name)
-        table = devices.front_over_copy(size, self._volume_group, name)
-        if front in present:
-            self._mapper.replace_table(front, table, timeout)
-        else:
-            self._groups.activate(self._volume_group, name)
-            self._mapper.create(front, table)
+    def _switch(self, names, groups, present, timeout=None):
+        """Put the served copies of volumes beneath their fronts.
+
+        :returns: why some were not switched, by name
+        """
+        tables, failures = {}, {}
+        for name in names:
+            front = devices.front_name(name)
+            table = devices.front_over_copy(
+                groups[self._volume_group].volumes[name].size,
+                self._volume_group, name)
+            if front in present:
+                tables[front] = table
+                continue
+            try:
+                self._groups.activate(self._volume_group, name)
+                self._mapper.create(front, table)
+            except exception.VolumeBackendAPIException as error:
+                failures[name] = error
+        refused = self._mapper.replace_tables(tables, timeout)
+        failures.update({name: refused[devices.front_name(name)]
+                         for name in names
+                         if devices.front_name(name) in refused})
+        return failures
 
     def _note_waiting(self, record, generation, legs):
         record.status = Status.FAILOVER_ERROR
@@ -554,10 +580,7 @@ class Replication:
         """
         name = record.name
         front = devices.front_name(name)
-        present = self._mapper.devices()
-        if front in present and present[front].suspended:
-            self._mapper.resume(front)
-            present = self._mapper.devices()
+        present = self._resume_devices(name, self._mapper.devices())
         mirror = self._live_mirror(name, present)
         copy = self._groups.copies(groups, name).get(self._volume_group)
         if mirror:
@@ -580,7 +603,9 @@ class Replication:
         if copy is None:
             return False
         if mirror or front not in present:
-            self._switch(record, groups, present, LATE_SWITCH_TIMEOUT)
+            for error in self._switch([name], groups, present,
+                                      LATE_SWITCH_TIMEOUT).values():
+                raise error
         self._settle(record, newest, usable=True)
         LOG.info('Volume %s is served from volume group %s now.', name,
                  self._volume_group)

@@ -67,13 +67,17 @@ class TestBounds(testtools.TestCase):
             self.assertRaises(ValueError, dmsetup.remove, name, 1)
             self.assertRaises(ValueError, dmsetup.resume, name, 1)
             self.assertRaises(ValueError, dmsetup.repair, name, 1)
-            self.assertRaises(ValueError, dmsetup.replace_table, name,
-                              '0 8 linear /dev/x/y 0', 1)
+            self.assertRaises(ValueError, dmsetup.replace_tables,
+                              [(name, '0 8 linear /dev/x/y 0')], 1)
+            self.assertRaises(ValueError, dmsetup.write_superblocks,
+                              'promote-x', [name], 8, [], 1)
 
     def test_other_tables(self):
         for table in ('0 8 crypt x', '0 8 linear /dev/x 0\n0 8 error', ''):
             self.assertRaises(ValueError, dmsetup.create, 'promote-x', table,
                               1)
+            self.assertRaises(ValueError, dmsetup.replace_tables,
+                              [('promote-x', table)], 1)
             self.assertRaises(ValueError, dmsetup.insert_mirror, 'promote-x',
                               'promote-y', table, '0 8 linear /dev/x/y 0', 1)
 

@@ -14,6 +14,7 @@
 
 import os
 import threading
+import types
 
 from cinder import context, objects
 from cinder.db import api as db
@@ -42,8 +43,6 @@ class RunsAtOnce:
 class TestCase(base.TestCase):
     """Has a host with three volume groups and a service row."""
 
-    real_thread = threading.Thread
-
     def setUp(self):
         super().setUp()
         # Imported late: Cinder's objects must be registered before.
@@ -57,12 +56,12 @@ class TestCase(base.TestCase):
                 ('cinder_promote.privsep.command.run', self.host.run),
                 ('cinder_promote.privsep.lvm._is_block_device',
                  lambda path: True),
+                ('cinder_promote.privsep.dmsetup.WORKERS', 1),
                 ('cinder_promote.volume.groups._candidate_disks',
                  lambda: [group.disk for group
-                          in self.host.groups.values()]),
-                ('cinder_promote.volume.replication.threading.Thread',
-                 RunsAtOnce)):
+                          in self.host.groups.values()])):
             self.useFixture(fixtures.MonkeyPatch(target, replacement))
+        self.run_threads(RunsAtOnce)
         for name in ('start', 'stop'):
             self.useFixture(fixtures.MockPatchObject(
                 loopingcall.FixedIntervalLoopingCall, name))
@@ -75,6 +74,16 @@ class TestCase(base.TestCase):
         self.replicated_type = self._type('replicated-a', {
             'replication_enabled': '<is> True'})
         self.plain_type = self._type('plain-a', {})
+
+    def run_threads(self, kind):
+        """Have the driver's threads run in a way of their own.
+
+        :param kind: what stands for ``threading.Thread``
+        """
+        names = types.SimpleNamespace(**dict(vars(threading), Thread=kind))
+        for module in ('filling', 'replication'):
+            self.useFixture(fixtures.MonkeyPatch(
+                'cinder_promote.volume.%s.threading' % module, names))
 
     def _type(self, name, specs):
         return db.volume_type_create(

@@ -533,12 +533,18 @@ class FakeHost:
 
     def write(self, name, key, value):
         """Write to a device; returns once it is acknowledged."""
+        self._write(self.devices[name], key, value)
+
+    def stands_still(self, name):
+        """Whether a write to a device would have to wait."""
         device = self.devices[name]
-        if device.suspended:
-            raise AssertionError('%s is suspended' % name)
-        self._write(device, key, value)
+        return device.suspended or any(
+            self.stands_still(below.name) for below in self._beneath(device)
+            if isinstance(below, Mapped))
 
     def _write(self, target, key, value):
+        if isinstance(target, Mapped) and target.suspended:
+            raise AssertionError('%s is suspended' % target.name)
         if isinstance(target, Volume):
             if target.group.state != OK:
                 raise BadDisk(target.group.name)
@@ -570,9 +576,9 @@ class FakeHost:
     def read(self, name):
         """What a device holds."""
         target = self.devices[name]
-        if target.suspended:
-            raise AssertionError('%s is suspended' % name)
         while isinstance(target, Mapped):
+            if target.suspended:
+                raise AssertionError('%s is suspended' % target.name)
             if ' raid ' in target.table:
                 target = next(
                     leg for leg, health in zip(self._legs(target),

@@ -12,6 +12,8 @@
 
 """What a deleted thick volume held can't be read through a new one."""
 
+import threading
+
 from cinder_promote.volume import results
 from tests.unit.volume import base, fake_host
 from tests.unit.volume.base import B_TO_C, A, B, C
@@ -202,7 +204,7 @@ class TestThick(base.TestCase):
 
         def take_lock_elsewhere():
             if self.host.commands[-1][0] == 'dd' and not free:
-                other = self.real_thread(target=take_lock)
+                other = threading.Thread(target=take_lock)
                 other.start()
                 other.join()
 

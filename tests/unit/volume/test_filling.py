@@ -69,8 +69,7 @@ class FillingTest(base.TestCase):
         self.host.meanwhile = meanwhile
 
     def never_run(self):
-        self.useFixture(fixtures.MonkeyPatch(
-            'cinder_promote.volume.filling.threading.Thread', Idle))
+        self.run_threads(Idle)
 
     def assert_protected(self, **data):
         self.finish_protection(self.promoted)
@@ -177,9 +176,7 @@ class FillingTest(base.TestCase):
         self.look()
         before = self.host.groups[C].volumes[self.volume.name]
         mirrors = set(self.host.devices)
-        self.useFixture(fixtures.MonkeyPatch(
-            'cinder_promote.volume.filling.threading.Thread',
-            base.RunsAtOnce))
+        self.run_threads(base.RunsAtOnce)
         self.write('x', 1)
         self.promoted = self.start(*base.B_TO_C)
         self.assertEqual('enabling', self.status())

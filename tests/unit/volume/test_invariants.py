@@ -12,6 +12,7 @@
 
 """What must hold whatever happens: each test breaks one of the promises."""
 
+import threading
 import time
 
 from cinder import exception
@@ -157,6 +158,29 @@ class TestFailover(base.TestCase):
         self.assertEqual('error', updates[volume.id]['status'])
         self.assertFalse(self.host.devices[self.front(volume)].suspended)
 
+    def test_volumes_are_switched_at_the_same_time(self):
+        self.useFixture(base.fixtures.MonkeyPatch(
+            'cinder_promote.privsep.dmsetup.WORKERS', 3))
+        driver = self.start()
+        volumes = [self.create(driver) for __ in range(3)]
+        for volume in volumes:
+            self.host.write(self.front(volume), 'x', volume.id)
+        together = threading.Barrier(3, timeout=30)
+        run = self.host.run
+
+        def wait_for_the_others(argv, timeout, stdin=None):
+            if argv[1] == 'suspend':
+                together.wait()
+            return run(argv, timeout, stdin)
+        self.useFixture(base.fixtures.MonkeyPatch(
+            'cinder_promote.privsep.command.run', wait_for_the_others))
+        updates = self.fail_over(driver, 'lvm-b', *volumes)
+        for volume in volumes:
+            self.assertEqual('failed-over',
+                             updates[volume.id]['replication_status'])
+            self.host.write(self.front(volume), 'y', 2)
+            self.assertEqual({'x': volume.id, 'y': 2}, self.data(B, volume))
+
     def test_every_command_on_the_host_is_bounded(self):
         bounds = []
         run = self.host.run
@@ -273,7 +297,7 @@ class TestFailoverIsFirst(base.TestCase):
 
         def begin():
             if self.failing_over is None and busy(self.host.commands[-1]):
-                self.failing_over = self.real_thread(
+                self.failing_over = threading.Thread(
                     target=replication.fail_over, daemon=True, args=(
                         self.driver._targets[0],
                         [volume.name for volume in self.volumes],

@@ -128,7 +128,7 @@ class TestLifecycle(base.TestCase):
         front = self.front(volume)
 
         def write():
-            if not self.host.devices[front].suspended:
+            if not self.host.stands_still(front):
                 self.host.write(front, len(written), 'x')
                 written[len(written)] = 'x'
         self.host.meanwhile = write
