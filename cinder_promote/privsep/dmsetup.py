@@ -20,7 +20,7 @@ from concurrent import futures
 import re
 
 import cinder_promote.privsep
-from cinder_promote.privsep import command
+from cinder_promote.privsep import command, lvm
 
 #: Devices of other owners are out of bounds.
 OWN_NAME = re.compile(r'promote-[A-Za-z0-9_.+-]+\Z')
@@ -97,6 +97,18 @@ def repair(name, timeout):
     """Begin to make the legs of a mirror equal."""
     _check(name)
     return command.run(['dmsetup', 'message', name, '0', 'repair'], timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def clear(name, start, length, priority, timeout):
+    """Write zeros over a part of a device, past the page cache.
+
+    :param start: in bytes, as is ``length``
+    :param priority: an argument for ionice, or None
+    """
+    _check(name)
+    return lvm.write_zeros('/dev/mapper/' + name, start, length, priority,
+                           timeout)
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint

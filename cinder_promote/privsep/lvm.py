@@ -170,6 +170,23 @@ def change_tags(vg, names, add, delete, devices, timeout):
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def extend(vg, name, size, devices, timeout):
+    """Extend a logical volume to a size in bytes."""
+    return command.run(['lvextend', *_confined(devices, timeout),
+                        '-L', '%db' % size, *_paths(vg, [name])], timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def is_open(vg, name, devices, timeout):
+    """Whether something uses a logical volume.
+
+    :returns: a result of ``command.run``, its output 'open' or nothing
+    """
+    return command.run(['lvs', '--noheadings', *_confined(devices, timeout),
+                        '-o', 'lv_device_open', *_paths(vg, [name])], timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
 def add_group_tags(vg, tags, devices, timeout):
     """Add tags to a volume group."""
     check_names(vg)
@@ -192,9 +209,14 @@ def clear(vg, name, start, length, priority, timeout):
     :param priority: an argument for ionice, or None
     """
     check_names(vg, name)
+    return write_zeros('/dev/%s/%s' % (vg, name), start, length, priority,
+                       timeout)
+
+
+def write_zeros(path, start, length, priority, timeout):
+    """Write zeros over a part of a device, for callers with privileges."""
     if priority and not IO_PRIORITY.match(priority):
         raise ValueError('%r is not an I/O priority of ionice' % priority)
-    path = '/dev/%s/%s' % (vg, name)
     if not _is_block_device(path):
         return 1, '', '%s is not a block device' % path
     return command.run(

@@ -87,6 +87,23 @@ class Current:
             return None
 
 
+def plain_since(generation):
+    """``replication_driver_data`` of a volume that is replicated no more.
+
+    A copy may be left on a disk that is away, so that the generations go on
+    where they were if the volume is replicated again.
+    """
+    return json.dumps({'plain_since': generation})
+
+
+def generation_before(text):
+    """The last generation of a volume's copies before it became plain."""
+    try:
+        return int(json.loads(text or '')['plain_since'])
+    except (ValueError, KeyError, TypeError):
+        return INCOMPLETE
+
+
 def _encode(value):
     """LVM takes few characters in a tag; '@' is not one of them."""
     return re.sub(r'[^A-Za-z0-9_.+-]',

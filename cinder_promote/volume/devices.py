@@ -18,6 +18,7 @@ copies with a write-intent bitmap. Table formats are those of the kernel's
 documentation, admin-guide/device-mapper/{linear,dm-raid}.rst.
 """
 
+import collections
 import dataclasses
 import enum
 import re
@@ -81,6 +82,11 @@ class Mirror:
             self.action == 'repair')
 
     @property
+    def size(self):
+        """Bytes of the set, which its table may be larger than."""
+        return self.total_sectors * SECTOR
+
+    @property
     def percent(self):
         """How much of the set is in sync."""
         return 100.0 * self.synced_sectors / self.total_sectors
@@ -92,13 +98,14 @@ class Device:
 
     ``uses`` are the names of the device-mapper devices in its table, in the
     table's order; of a mirror those of its legs, None for one that is not
-    there.
+    there. ``size`` is in bytes.
     """
 
     name: str
     suspended: bool
     uses: tuple
     mirror: Mirror | None = None
+    size: int = 0
 
 
 def front_name(volume_name):
@@ -197,9 +204,11 @@ def parse(info, table, status):
         suspended[name] = state == 'Suspended'
         by_number['%s:%s' % (major, minor)] = name
     uses = {}
+    sizes: dict[str, int] = collections.defaultdict(int)
     for line in table.splitlines():
         name, __, rest = line.partition(': ')
         words = rest.split()
+        sizes[name] += int(words[1]) * SECTOR
         if ' raid ' in rest:
             # Each leg is a pair, its metadata device before its data, with
             # dashes for one that is not there.
@@ -210,7 +219,7 @@ def parse(info, table, status):
                                if word in by_number)
     mirrors = _parse_mirrors(status)
     return {name: Device(name, suspended[name], uses.get(name, ()),
-                         mirrors.get(name))
+                         mirrors.get(name), sizes[name])
             for name in suspended}
 
 
@@ -289,6 +298,16 @@ class DeviceMapper:
         """
         results.output(dmsetup.repair(name, self._timeout),
                        'repairing mirror %s' % name)
+
+    def clear(self, name, start, length, priority):
+        """Write zeros over a part of a device, in bytes.
+
+        :param priority: an argument for ionice, or None
+        :raises CommandFailed: not all of it is zeros
+        """
+        results.output(
+            dmsetup.clear(name, start, length, priority, self._timeout),
+            'clearing %s' % name)
 
     def resume(self, name):
         """Let the I/O of a suspended device go on.

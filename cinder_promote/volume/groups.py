@@ -14,6 +14,7 @@
 
 import collections
 import dataclasses
+import functools
 import glob
 import json
 import os
@@ -276,6 +277,65 @@ class VolumeGroups:
         self.activate(volume_group, volume_name)
         self.clear_metadata(volume_group, volume_name)
 
+    def extend_copy(self, groups, volume_group, volume_name, size):
+        """Extend a copy that is smaller than a size in bytes.
+
+        :raises CommandFailed: it is smaller still
+        """
+        if groups[volume_group].volumes[volume_name].size < size:
+            results.output(
+                lvm.extend(volume_group, volume_name, size,
+                           self._only(volume_group), self._timeout),
+                'extending %s/%s' % (volume_group, volume_name))
+
+    def is_open(self, volume_group, name):
+        """Whether something uses a logical volume.
+
+        :raises CommandFailed: it can't be told
+        """
+        return bool(results.output(
+            lvm.is_open(volume_group, name, self._only(volume_group),
+                        self._timeout),
+            'looking at %s/%s' % (volume_group, name)).strip())
+
+    def adopt(self, groups, volume_group, volume_name, generation):
+        """Make a plain logical volume the copy of a replicated volume.
+
+        :raises CommandFailed: it is not wholly one
+        """
+        if (devices.metadata_name(volume_name) not in
+                groups[volume_group].volumes):
+            self._create_metadata(volume_group, volume_name)
+        self.activate(volume_group, volume_name)
+        self.clear_metadata(volume_group, volume_name)
+        results.output(
+            lvm.change_tags(
+                volume_group, [volume_name],
+                [self._host_tag, copies.generation_tag(generation)], [],
+                self._only(volume_group), self._timeout),
+            'tagging %s/%s' % (volume_group, volume_name))
+
+    def release(self, groups, volume_group, volume_name):
+        """Make a copy a plain logical volume, with nothing around it.
+
+        :raises CommandFailed: it is not wholly one
+        """
+        present = groups[volume_group].volumes
+        tags = sorted(tag for tag in present[volume_name].tags
+                      if copies.is_copy([tag]))
+        if tags:
+            results.output(
+                lvm.change_tags(volume_group, [volume_name], [], tags,
+                                self._only(volume_group), self._timeout),
+                'taking the tags from %s/%s' % (volume_group, volume_name))
+        # In this order: a copy that has tags has metadata.
+        metadata = devices.metadata_name(volume_name)
+        if metadata in present:
+            results.output(
+                lvm.remove(volume_group, [metadata],
+                           self._only(volume_group), self._timeout),
+                'removing %s from %s' % (metadata, volume_group))
+
     def clear_metadata(self, volume_group, volume_name):
         """Forget what a leg knew of its mirror.
 
@@ -283,8 +343,8 @@ class VolumeGroups:
 
         :raises CommandFailed: it may know it still
         """
-        self._clear(volume_group, devices.metadata_name(volume_name), 0,
-                    METADATA_SIZE)
+        self.clear(volume_group, devices.metadata_name(volume_name), 0,
+                   METADATA_SIZE)
 
     def superblock(self, volume_group, volume_name):
         """What a leg knows of its mirror, as it is on its disk.
@@ -356,16 +416,34 @@ class VolumeGroups:
         if not self._clearing.wanted:
             return
         self._activate(volume_group, [volume.name])
-        end = min(volume.size, self._clearing.size or volume.size)
-        for start in range(0, end, CLEAR_STEP):
+        self.clear_part(volume_group, volume.name, 0,
+                        min(volume.size, self._clearing.size or volume.size))
+
+    def clear_part(self, volume_group, name, start, end):
+        """Clear a part of a copy, in bytes.
+
+        :raises CommandFailed: not all of it is zeros
+        """
+        self.in_steps(functools.partial(self.clear, volume_group, name),
+                      start, end)
+
+    def in_steps(self, clear, start, end):
+        """Clear something a step after the other.
+
+        :param clear: takes start, length and an I/O priority
+        """
+        for at in range(start, end, CLEAR_STEP):
             # One at a time: each takes one of the few threads of the
             # privileged daemon, and a fail-over needs some too.
             with self._clear_turn:
-                self._clear(volume_group, volume.name, start,
-                            min(CLEAR_STEP, end - start),
-                            self._clearing.priority)
+                clear(at, min(CLEAR_STEP, end - at), self._clearing.priority)
 
-    def _clear(self, volume_group, name, start, length, priority=None):
+    def clear(self, volume_group, name, start, length, priority=None):
+        """Write zeros over a part of a logical volume, in bytes.
+
+        :param priority: an argument for ionice, or None
+        :raises CommandFailed: not all of it is zeros
+        """
         results.output(
             lvm.clear(volume_group, name, start, length, priority,
                       self._timeout),

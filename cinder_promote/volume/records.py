@@ -17,6 +17,7 @@ import dataclasses
 from cinder import context, exception, objects
 from cinder.common import constants
 from cinder.objects import fields
+from cinder.volume import volume_utils
 from oslo_log import log as logging
 from oslo_utils import units
 
@@ -31,7 +32,9 @@ class Record:
     """A replicated volume.
 
     ``size`` is in bytes, ``current`` its current copy, ``noted_loss`` the
-    mirror and those of its legs whose loss was written down.
+    mirror and those of its legs whose loss was written down, ``extending``
+    whether it is being extended now, ``unequal`` a mirror that was extended
+    before all was made equal that was being written as the host stopped.
     """
 
     volume_id: str
@@ -41,6 +44,20 @@ class Record:
     current: copies.Current
     progress: float = 0.0
     noted_loss: tuple | None = None
+    extending: bool = False
+    unequal: str | None = None
+
+    def served_size(self, *copies):
+        """Bytes of it that are served.
+
+        Copies are larger while it is extended, and what is in there may be
+        somebody's old data. The database has no size of a volume yet that is
+        being managed.
+
+        :param copies: those that it is served from, anything with a size
+        """
+        return min([copy.size for copy in copies] +
+                   ([self.size] if self.size else []))
 
 
 def of_volume(volume):
@@ -63,8 +80,40 @@ def of_backend(host):
     volumes = objects.VolumeList.get_all(context.get_admin_context(),
                                          filters={'host': host})
     found = [of_volume(volume) for volume in volumes
-             if volume.status != 'deleting']
+             if volume.status != 'deleting' and
+             not _is_half_a_migration(volume)]
     return {record.name: record for record in found if record}
+
+
+def _is_half_a_migration(volume):
+    """Whether a volume is the goal of a migration, and was not created.
+
+    Cinder makes its row from that of the migrated volume, whose copies are
+    not its own.
+    """
+    return (volume.is_migration_target() and
+            volume.status in ('creating', 'error'))
+
+
+def _find(record):
+    """The volume whose data a record is of, None if there is none.
+
+    Once a migration ends that is another row, by the same name.
+    """
+    ctxt = context.get_admin_context()
+    try:
+        volume = objects.Volume.get_by_id(ctxt, record.volume_id)
+        if volume.name == record.name:
+            return volume
+    except exception.VolumeNotFound:
+        pass
+    for volume in objects.VolumeList.get_all(ctxt, filters={
+            '_name_id':
+                volume_utils.extract_id_from_volume_name(record.name)}):
+        if volume.name == record.name:
+            record.volume_id = volume.id
+            return volume
+    return None
 
 
 def save(record, message=None, usable=False):
@@ -74,10 +123,8 @@ def save(record, message=None, usable=False):
     :param usable: whether a volume that a fail-over put to error is served
         after all
     """
-    try:
-        volume = objects.Volume.get_by_id(context.get_admin_context(),
-                                          record.volume_id)
-    except exception.VolumeNotFound:
+    volume = _find(record)
+    if volume is None:
         return
     volume.replication_status = record.status
     volume.replication_driver_data = record.current.to_driver_data()
@@ -88,13 +135,20 @@ def save(record, message=None, usable=False):
     volume.save()
 
 
+def restore(record, status, driver_data):
+    """Write back what a volume had before it was to be replicated."""
+    volume = _find(record)
+    if volume is None:
+        return
+    volume.replication_status = status
+    volume.replication_driver_data = driver_data
+    volume.save()
+
+
 def status_of(record):
     """The ``replication_status`` in the database, None without a volume."""
-    try:
-        return objects.Volume.get_by_id(
-            context.get_admin_context(), record.volume_id).replication_status
-    except exception.VolumeNotFound:
-        return None
+    volume = _find(record)
+    return volume and volume.replication_status
 
 
 def is_deleted(volume_id):
@@ -108,6 +162,17 @@ def is_deleted(volume_id):
     except exception.VolumeNotFound:
         return False
     return True
+
+
+def is_plain(volume_id, name):
+    """Whether a volume has its data by a name, and is not replicated."""
+    try:
+        volume = objects.Volume.get_by_id(context.get_admin_context(),
+                                          volume_id)
+    except exception.VolumeNotFound:
+        return False
+    return (volume.name == name and not volume.is_replicated() and
+            of_volume(volume) is None)
 
 
 def shares_its_name(volume):

@@ -57,52 +57,7 @@ class Refusals:
         self._refuse('cloning', volume, src_vref)
         return super().create_cloned_volume(volume, src_vref)
 
-    def extend_volume(self, volume, new_size):
-        """Extend a volume that is not replicated."""
-        self._refuse('extending', volume)
-        return super().extend_volume(volume, new_size)
-
-    def manage_existing(self, volume, existing_ref):
-        """Manage a logical volume as one that is not replicated."""
-        # The parent passes a dictionary for a snapshot.
-        if not isinstance(volume, dict):
-            self._refuse('managing a logical volume', volume)
-        return super().manage_existing(volume, existing_ref)
-
     def manage_existing_snapshot(self, snapshot, existing_ref):
         """Manage a snapshot of a volume that is not replicated."""
         self._refuse('managing a snapshot', snapshot.volume)
         return super().manage_existing_snapshot(snapshot, existing_ref)
-
-    def unmanage(self, volume):
-        """Unmanage a volume that is not replicated."""
-        self._refuse('unmanaging', volume)
-        return super().unmanage(volume)
-
-    def retype(self, context, volume, new_type, diff, host):
-        """Retype a volume that is not replicated to such a type."""
-        self._refuse('retyping', volume)
-        specs = (diff or {}).get('extra_specs') or {}
-        before, after = specs.get('replication_enabled', (None, None))
-        if before != after:
-            raise NotForReplicatedVolumes(operation='retyping to',
-                                          name=volume.name)
-        return super().retype(context, volume, new_type, diff, host)
-
-    def migrate_volume(self, ctxt, volume, host, thin=False, mirror_count=0):
-        """Migrate a volume that is not replicated."""
-        self._refuse('migrating', volume)
-        return super().migrate_volume(ctxt, volume, host, thin, mirror_count)
-
-    def update_migrated_volume(self, ctxt, volume, new_volume,
-                               original_volume_status):
-        """Give a migrated volume its name.
-
-        Devices of replicated volumes keep their names, so the volume is told
-        to keep that of the migration.
-        """
-        if self._is_replicated(new_volume):
-            return {'_name_id': new_volume['_name_id'] or new_volume['id'],
-                    'provider_location': new_volume['provider_location']}
-        return super().update_migrated_volume(ctxt, volume, new_volume,
-                                              original_volume_status)

@@ -26,6 +26,7 @@ from oslo_log import log as logging
 from oslo_service import loopingcall
 
 from cinder_promote.volume import (
+    changes,
     copies,
     devices,
     group_view,
@@ -45,7 +46,7 @@ cfg.CONF.register_opts(options.volume_opts,
 
 
 @interface.volumedriver
-class ReplicatedLVMVolumeDriver(refusals.Refusals,
+class ReplicatedLVMVolumeDriver(changes.VolumeChanges, refusals.Refusals,
                                 cinder_lvm.LVMVolumeDriver):
     """LVM with volumes that survive the loss of their volume group."""
 
@@ -286,7 +287,10 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
     def create_volume(self, volume):
         """Create a volume, with its copies if its type is replicated."""
         if not volume.is_replicated():
-            return super().create_volume(volume)
+            super().create_volume(volume)
+            # A row that was made from a replicated volume's, to migrate it.
+            return ({'replication_driver_data': None}
+                    if volume.replication_driver_data else None)
         record = self._replication.create(volume)
         return {'replication_status': record.status,
                 'replication_driver_data': record.current.to_driver_data()}
@@ -297,13 +301,23 @@ class ReplicatedLVMVolumeDriver(refusals.Refusals,
         One that is not replicated can be deleted also when its volume group
         is lost, or is not the one that is served any more.
         """
-        if not self._is_replicated(volume):
+        if self._is_plain(volume):
             if (self._active or self._primary_lost or
                     self._volume_not_present(volume.name)):
                 return self._delete_left_volume(volume)
             return super().delete_volume(volume)
         self._replication.delete(volume.name)
         return None
+
+    def _is_plain(self, volume):
+        """Whether a volume that is to be deleted has no copies.
+
+        Once a plain volume was migrated to a replicated type, its old row has
+        that type.
+        """
+        return not self._is_replicated(volume) or (
+            records.of_volume(volume) is None and
+            not self._volume_not_present(volume.name))
 
     def _delete_left_volume(self, volume):
         """Delete a volume that stayed behind as others were failed over.

@@ -23,8 +23,10 @@ from cinder.volume import volume_utils
 from oslo_log import log as logging
 
 from cinder_promote.volume import (
+    conversion,
     copies,
     devices,
+    extension,
     filling,
     records,
     results,
@@ -41,7 +43,7 @@ LATE_SWITCH_TIMEOUT = 5
 LATE_SWITCH_INTERVAL = 60
 
 
-class Replication:
+class Replication(extension.Extending, conversion.Converting):
     """The replicated volumes of one backend.
 
     One lock serialises what changes copies or devices, so that a look at the
@@ -85,7 +87,7 @@ class Replication:
         """
         with self._lock:
             self._configure(volume_group, targets, protecting, failed_over)
-            groups = self._groups.scan()
+            groups = self._finish_conversions(self._groups.scan())
             generations = self._check_copies(groups, failed_over)
             self._sweep(groups)
             for name, generation in generations.items():
@@ -109,6 +111,7 @@ class Replication:
         self._protecting = protecting
         self._failed_over = failed_over
         self._records = records.of_backend(self._host)
+        self._note_sizes()
 
     def _check_copies(self, groups, failed_over):
         """The generations of the volumes that can be served, by name."""
@@ -161,7 +164,8 @@ class Replication:
                 volume_id = volume_utils.extract_id_from_volume_name(name)
                 if (volume_id and name not in self._records and
                         self._groups.copies({group.name: group}, name) and
-                        records.is_deleted(volume_id)):
+                        (records.is_deleted(volume_id) or
+                         self._is_left_by_plain(name, group.name, groups))):
                     left.append((group.name, name))
         if left:
             threading.Thread(target=self._remove_left, args=(groups, left),
@@ -267,7 +271,7 @@ class Replication:
                 if group in seen and seen[group].generation == generation]
         for group in legs:
             self._groups.activate(group, name)
-        size = seen[self._volume_group].size
+        size = record.served_size(*map(seen.get, legs))
         if len(legs) > 1 and legs == self._wanted_legs():
             self._assemble_mirror(record, generation, legs, size, groups)
             return
@@ -500,9 +504,9 @@ class Replication:
         tables, failures = {}, {}
         for name in names:
             front = devices.front_name(name)
-            table = devices.front_over_copy(
-                groups[self._volume_group].volumes[name].size,
-                self._volume_group, name)
+            size = self._records[name].served_size(
+                groups[self._volume_group].volumes[name])
+            table = devices.front_over_copy(size, self._volume_group, name)
             if front in present:
                 tables[front] = table
                 continue
@@ -629,7 +633,8 @@ class Replication:
                 self._groups.activate(group, name)
         device = devices.mirror_name(name, record.current.generation)
         self._mapper.create(device, devices.mirror_table(
-            seen[self._volume_group].size, name, legs, devices.Legs.KNOWN))
+            record.served_size(*(seen[group] for group in legs if group)),
+            name, legs, devices.Legs.KNOWN))
         state = self._mapper.devices()[device].mirror
         self._mapper.remove(device)
         if state is None:
@@ -699,6 +704,8 @@ class Replication:
                         record.current.lost):
                     continue
                 mirror = self._live_mirror(record.name, present)
+                with self._errors_of(record):
+                    self._repair_again(record, mirror)
                 if self._is_settled(record, mirror):
                     continue
                 groups = groups or self._prepare_targets(self._groups.scan())
@@ -752,6 +759,8 @@ class Replication:
                      ' and '.join(self._targets))
 
     def _protect_volume(self, record, mirror, groups):
+        if record.extending:
+            return
         name = record.name
         missing = [group for group in self._wanted_legs()
                    if group not in groups]
@@ -768,7 +777,7 @@ class Replication:
         self._expect_single(record, present)
         self._remove_mirrors(name, present)
         seen = self._groups.copies(groups, name)
-        size = seen[self._volume_group].size
+        size = record.served_size(seen[self._volume_group])
         for group in self._targets:
             if group in seen and seen[group].generation >= self._newest(
                     name, groups):
@@ -814,7 +823,7 @@ class Replication:
         :raises CommandFailed: they could not be filled, or can't join
         """
         name = record.name
-        size = groups[self._volume_group].volumes[name].size
+        size = record.served_size(groups[self._volume_group].volumes[name])
         job = self._fillings.get(name)
         if job is None:
             for group in self._targets:
@@ -978,7 +987,7 @@ class Replication:
         self._mapper.replace_table(
             devices.front_name(name),
             devices.front_over_copy(
-                groups[self._volume_group].volumes[name].size,
+                record.served_size(groups[self._volume_group].volumes[name]),
                 self._volume_group, name))
         self._remove_mirrors(name, self._mapper.devices())
 
@@ -996,11 +1005,12 @@ class Replication:
 
     def _settle(self, record, generation, usable=False):
         """Note that a volume has one copy."""
+        self._note(record, generation, self._status_of_single(), usable)
+
+    def _status_of_single(self):
         if self._failed_over:
-            status = Status.FAILED_OVER
-        else:
-            status = Status.ENABLING if self._protecting else Status.DISABLED
-        self._note(record, generation, status, usable)
+            return Status.FAILED_OVER
+        return Status.ENABLING if self._protecting else Status.DISABLED
 
     def _note(self, record, generation, status, usable=False):
         current = copies.Current(generation, self._volume_group)

@@ -61,6 +61,10 @@ class Volume:
     active: bool = True
     #: Bytes from the start over which zeros were written since the last write.
     zeroed: int = 0
+    #: Whether somebody has it open.
+    opened: bool = False
+    #: Where there is old data of others, from byte to byte.
+    old_data: list = dataclasses.field(default_factory=list)
 
     @property
     def device(self):
@@ -91,6 +95,8 @@ class Mapped:
     action: str = 'idle'
     #: What was written while a leg was missing, as its bitmap has it.
     dirty: set = dataclasses.field(default_factory=set)
+    #: The size of a mirror to MD.
+    synced: int = 0
 
 
 class FakeHost:
@@ -107,6 +113,7 @@ class FakeHost:
         self.meanwhile = None
         self.vanishing = 0
         self.gone = {}
+        self.repaired = []
         self.hidden = set()
         self.settings = 'use_devicesfile=0'
         self.metadata_snapshots = set()
@@ -191,19 +198,51 @@ class FakeHost:
     def dd(self, words, disks):
         options = dict(word.split('=', 1) for word in words[1:])
         group, __, name = options['of'].removeprefix('/dev/').partition('/')
+        start, length = int(options['seek']), int(options['count'])
+        if group == 'mapper':
+            return self._clear_mirror(self.devices[name], start, length)
         if self.groups[group].state == HANG:
             raise TimeoutError()
         volume = self._readable(group).volumes[name]
         if not volume.active or 'nocreat' not in options['conv']:
             raise KeyError(options['of'])
         for device in self.devices.values():
-            if volume in self._beneath(device):
+            if (volume in self._beneath(device) and
+                    start < self._size(device)):
                 raise AssertionError('%s was cleared in use' % name)
-        start, length = int(options['seek']), int(options['count'])
         if start + length > volume.size:
             raise ValueError('No space left on device')
+        self._zero(volume, start, length)
+        return None
+
+    @staticmethod
+    def _size(device):
+        return int(device.table.split()[1]) * 512
+
+    def _clear_mirror(self, device, start, length):
+        for other in self.devices.values():
+            if device in self._beneath(other) and start < self._size(other):
+                raise AssertionError('%s was cleared in use' % device.name)
+        if start + length > self._size(device):
+            raise ValueError('No space left on device')
+        for leg, health in zip(self._legs(device), device.health,
+                               strict=True):
+            if health != 'D':
+                if leg.group.state == HANG:
+                    raise TimeoutError()
+                if leg.group.state == OK:
+                    self._zero(leg, start, length)
+
+    @staticmethod
+    def _zero(volume, start, length):
+        end = start + length
+        volume.old_data = [
+            part for old_start, old_end in volume.old_data
+            for part in ((old_start, min(old_end, start)),
+                         (max(old_start, end), old_end))
+            if part[0] < part[1]]
         if start <= volume.zeroed:
-            volume.zeroed = max(volume.zeroed, start + length)
+            volume.zeroed = max(volume.zeroed, end)
         volume.superblock = None
         if volume.zeroed == volume.size:
             volume.data.clear()
@@ -224,10 +263,6 @@ class FakeHost:
                    for volume in group.volumes.values()]}
             for group in self.groups.values()
             if group.state == OK and group.disk in disks]})
-
-    def lvs(self, words, disks):
-        volume = self._find('/dev/' + words[-1])
-        return '  %d\n' % volume.minor if volume.pool else '  \n'
 
     def thin_dump(self, words, disks):
         pool = words[-1].removesuffix('_tmeta')
@@ -305,6 +340,35 @@ class FakeHost:
             self.minor, set(tags), {} if thin else dict(group.remains),
             pool=pool if thin and name != pool else '')
 
+    def lvextend(self, words, disks):
+        size = int(self._take_option(words, '-L')[0].removesuffix('b'))
+        volume = self._find(words[-1])
+        if size <= volume.size:
+            raise ValueError('New size matches existing size.')
+        used = sum(other.size for other in volume.group.volumes.values()
+                   if not other.pool)
+        if not volume.pool:
+            if used + size - volume.size > volume.group.size:
+                raise ValueError('Insufficient free space')
+            volume.old_data.append((volume.size, size))
+        volume.size = size
+
+    def lvrename(self, words, disks):
+        group, old, new = words[1:]
+        volumes = self._readable(group).volumes
+        if new in volumes:
+            raise ValueError('%s exists' % new)
+        volumes[new] = volumes.pop(old)
+        volumes[new].name = new
+
+    def lvs(self, words, disks):
+        volume = self._find(words[-1])
+        if 'thin_id' in words:
+            return '  %d\n' % volume.minor if volume.pool else '  \n'
+        return '    open' if volume.opened or any(
+            volume in self._beneath(device)
+            for device in self.devices.values()) else '        '
+
     def lvremove(self, words, disks):
         for path in words[1:]:
             if path.startswith('-'):
@@ -321,7 +385,7 @@ class FakeHost:
         add = self._take_option(words, '--addtag')
         delete = self._take_option(words, '--deltag')
         for path in words[1:]:
-            if not path.startswith('-'):
+            if not path.startswith('-') and path != 'y':
                 volume = self._find(path)
                 volume.tags = volume.tags - set(delete) | set(add)
                 volume.active = volume.active or '-ay' in words
@@ -337,7 +401,9 @@ class FakeHost:
         if name in self.devices:
             device = self.devices[name]
             if device.table.endswith(' zero'):
-                return Volume(Group('zero', '-'), name, 0, device.minor)
+                return Volume(Group('zero', '-'), name,
+                              512 * int(device.table.split()[1]),
+                              device.minor)
             return device
         group, __, name = word.removeprefix('/dev/').partition('/')
         return self.groups[group].volumes.get(name) or self.gone[word]
@@ -373,10 +439,12 @@ class FakeHost:
 
     def _start_mirror(self, device):
         legs, metadata = self._legs(device), self._metadata(device)
+        words = device.table.split()
         for leg in legs:
             if leg.group.state == HANG:
                 raise TimeoutError()
-        words = device.table.split()
+            if leg.name != '-' and leg.size < self._size(device):
+                raise ValueError('Component device(s) too small')
         there = [meta for meta in metadata if meta.name != '-']
         new = all(meta.superblock is None for meta in there)
         rebuild = [int(words[at + 1]) for at, word in enumerate(words)
@@ -405,13 +473,35 @@ class FakeHost:
         for leg, state in zip(legs, health, strict=True):
             if state == 'a' and device.dirty is None:
                 leg.data = dict(source.data)
+                leg.old_data = list(source.old_data)
             elif state == 'a':
                 leg.data.update({key: source.data[key]
                                  for key in device.dirty})
         device.health = health
         device.dirty = device.dirty or set()
         device.action = 'recover' if 'a' in health else 'idle'
+        self._resize_mirror(device, legs, health, new)
         self._write_superblocks(device)
+
+    def _resize_mirror(self, device, legs, health, new):
+        """As the kernel does once the table has another size.
+
+        A set that is being filled stays as it is, saying nothing.
+        """
+        size = self._size(device)
+        before = max([0] + [meta.superblock['size']
+                            for meta in self._metadata(device)
+                            if meta.superblock])
+        device.synced = size
+        if new or before == size:
+            return
+        if 'a' in health:
+            device.synced = before
+        elif before < size:
+            device.action = 'repair'
+            for leg in legs[1:]:
+                if leg.name != '-':
+                    leg.old_data = list(legs[0].old_data)
 
     def _write_superblocks(self, device):
         metadata = self._metadata(device)
@@ -423,6 +513,7 @@ class FakeHost:
                 meta.superblock = {
                     'events': events, 'complete': health == 'A',
                     'legs': len(metadata), 'position': index,
+                    'size': device.synced,
                     'dirty': device.dirty, 'failed': {
                         leg for leg, state in enumerate(device.health)
                         if state in 'D-'}}
@@ -457,9 +548,10 @@ class FakeHost:
             raise KeyError('Device does not exist.')
         for device in self.devices.values():
             if ' raid ' in device.table:
-                total = int(device.table.split()[1])
+                table_size = int(device.table.split()[1])
+                total = device.synced // 512
                 lines.append('%s: 0 %d raid raid1 %d %s %d/%d %s 0 0 -' % (
-                    device.name, total, len(device.health),
+                    device.name, table_size, len(device.health),
                     ''.join(device.health),
                     total if 'a' not in device.health else total // 4,
                     total, device.action))
@@ -525,7 +617,10 @@ class FakeHost:
         device = self.devices[words[2]]
         if words[3:] != ['0', 'repair']:
             raise ValueError(words)
+        if device.action != 'idle':
+            raise ValueError('Device or resource busy')
         legs = self._legs(device)
+        self.repaired.append(device.name)
         for leg in legs[1:]:
             leg.data = dict(legs[0].data)
 
@@ -576,6 +671,7 @@ class FakeHost:
     def read(self, name):
         """What a device holds."""
         target = self.devices[name]
+        size = self._size(target)
         while isinstance(target, Mapped):
             if target.suspended:
                 raise AssertionError('%s is suspended' % target.name)
@@ -588,11 +684,18 @@ class FakeHost:
                 target = self._target(self._paths(target.table)[0])
         if target.group.state != OK:
             raise BadDisk(target.group.name)
-        return dict(target.data)
+        if size > target.size:
+            raise AssertionError('%s is larger than %s' % (name, target.name))
+        held = dict(target.data)
+        if any(start < size for start, __ in target.old_data):
+            held['old data of others'] = True
+        return held
 
     def finish_recovery(self):
         """Let every mirror be done with filling its legs."""
         for device in self.devices.values():
+            if device.action == 'repair':
+                device.action = 'idle'
             if ' raid ' not in device.table or 'a' not in device.health:
                 continue
             for index, leg in enumerate(self._legs(device)):

@@ -14,7 +14,7 @@
 
 import copy
 
-from cinder import exception, objects
+from cinder import objects
 
 from cinder_promote.volume import refusals
 from tests.unit.volume import base
@@ -66,44 +66,6 @@ class TestRefusals(base.TestCase):
                       self.new_volume(replicated=False), self.volume)
         self._refused('create_cloned_volume', self.new_volume(), self.plain)
 
-    def test_extend(self):
-        self._refused('extend_volume', self.volume, 2)
-
-    def test_manage(self):
-        self._refused('manage_existing', self.new_volume(),
-                      {'source-name': self.plain.name})
-
-    def test_manage_a_copy(self):
-        for name in (self.volume.name, self.volume.name + '.meta'):
-            self.assertRaises(
-                exception.ManageExistingInvalidReference,
-                self.driver.manage_existing_get_size,
-                self.new_volume(replicated=False), {'source-name': name})
-
-    def test_copies_are_not_offered(self):
-        self.assertNotIn(self.volume.name, [
-            volume['name'] for volume in self.driver.vg.get_volumes()])
-        self.assertIn(self.plain.name, [
-            volume['name'] for volume in self.driver.vg.get_volumes()])
-
     def test_manage_snapshot(self):
         self._refused('manage_existing_snapshot',
                       self._snapshot(self.volume), {'source-name': 'x'})
-
-    def test_unmanage(self):
-        self._refused('unmanage', self.volume)
-
-    def test_migrate(self):
-        self._refused('migrate_volume', self.context, self.volume, {})
-
-    def test_retype(self):
-        self._refused('retype', self.context, self.volume, {}, {}, {})
-
-    def test_retype_to_replicated(self):
-        diff = {'extra_specs': {
-            'replication_enabled': (None, '<is> True')}}
-        self._refused('retype', self.context, self.plain, {}, diff, {})
-
-    def test_retype_of_other_volumes(self):
-        self.assertTrue(self.driver.retype(
-            self.context, self.plain, {}, {'extra_specs': {}}, {}))

@@ -1,0 +1,70 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""SIGKILL before each command of an operation, one after the other."""
+
+from tests.unit.volume import base, fake_host
+from tests.unit.volume.base import A, B, C
+
+
+class Killing(base.TestCase):
+    """Tests that kill the service wherever it can be killed."""
+
+    def anew(self):
+        self.host.__init__(A, B, C)
+        self.database.execute('DELETE FROM volumes')
+        self.set_service(replication_status='not-capable', disabled=0,
+                         active_backend_id=None, disabled_reason=None)
+
+    def killed_everywhere(self, prepare, act, finish):
+        """Kill ``act`` before its first command, its second and so on.
+
+        :param prepare: makes the driver and what ``act`` takes beside it
+        :param finish: starts again and checks; once more after a power cut
+        """
+        for power_cut in (False, True):
+            for kill in range(1000):
+                self.anew()
+                driver, *things = prepare()
+                self.host.crash_before = len(self.host.commands) + kill
+                try:
+                    act(driver, *things)
+                except fake_host.Crash:
+                    if power_cut:
+                        self.host.cut_power()
+                    finish(*things)
+                    self.no_mirror_is_left_over()
+                else:
+                    self.assertIsNotNone(self.host.crash_before)
+                    self.host.crash_before = None
+                    break
+            self.assertGreater(kill, 3)
+
+    def no_mirror_is_left_over(self):
+        used = [path for device in self.host.devices.values()
+                for path in device.table.split()]
+        for name in self.host.devices:
+            if name.startswith('promote-mirror-'):
+                self.assertIn('/dev/mapper/' + name, used)
+
+    def until_enabled(self, driver, volume):
+        for _ in range(3):
+            driver._replication.look()
+            self.host.finish_recovery()
+        self.assertEqual('enabled', self.reload(volume).replication_status)
+
+    def front_size(self, volume):
+        return int(self.host.devices[
+            self.front(volume)].table.split()[1]) * 512
+
+    def copy_size(self, group, volume):
+        return self.host.groups[group].volumes[volume.name].size
