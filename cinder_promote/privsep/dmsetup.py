@@ -183,27 +183,27 @@ def insert_mirror(front, mirror, mirror_table, front_table, timeout):
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint
-def write_superblocks(mirror, zeros, size, tables, timeout):
+def write_superblocks(mirror, legs, size, tables, timeout):
     """Have the kernel write the superblocks of a mirror, without its data.
 
     The mirror is created with each table in turn and removed again, with
-    devices of nothing but zeros as legs.
+    legs that answer every read and write with an error, as nothing of the data
+    is to be touched.
 
-    :param zeros: names of the devices that the tables name as legs
+    :param legs: names for such devices, as the tables have them
     :param size: of each, in sectors
     """
-    _check(mirror, *zeros)
+    _check(mirror, *legs)
     for table in tables:
         _check_table(table)
-    steps = [['create', zero, '--table', '0 %d zero' % size]
-             for zero in zeros]
+    steps = [['create', leg, '--table', '0 %d error' % size] for leg in legs]
     for table in tables:
         steps += [['create', mirror, '--table', table], ['remove', mirror]]
-    steps += [['remove', zero] for zero in zeros]
+    steps += [['remove', leg] for leg in legs]
     for step in steps:
         result = command.run(['dmsetup', *step], timeout)
         if result[0] != 0:
-            for name in (mirror, *zeros):
+            for name in (mirror, *legs):
                 command.run(['dmsetup', 'remove', name], timeout)
             return result
     return 0, '', ''

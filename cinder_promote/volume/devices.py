@@ -276,15 +276,15 @@ class DeviceMapper:
         :raises CommandFailed: they are not all written
         """
         mirror = mirror_prefix(volume_name) + 'new'
-        zeros = ['%s-%d' % (mirror, number)
+        legs = ['%s-%d' % (mirror, number)
                  for number in range(len(volume_groups))]
-        paths = ['/dev/mapper/' + zero for zero in zeros]
+        paths = ['/dev/mapper/' + leg for leg in legs]
         alone = [volume_groups[0]] + [None] * (len(volume_groups) - 1)
         tables = [mirror_table(size, volume_name, volume_groups, Legs.EQUAL,
                                paths),
                   mirror_table(size, volume_name, alone, Legs.KNOWN, paths)]
         results.output(
-            dmsetup.write_superblocks(mirror, zeros, size // SECTOR, tables,
+            dmsetup.write_superblocks(mirror, legs, size // SECTOR, tables,
                                       self._timeout),
             'preparing the legs of %s' % volume_name)
 
