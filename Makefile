@@ -15,11 +15,12 @@ VENV ?= .venv
 IN_VENV = VIRTUAL_ENV=$(abspath $(VENV)) PYTHON=$(abspath $(VENV))/bin/python \
 	PATH=$(abspath $(VENV))/bin:$$PATH
 
-.PHONY: help e2e test lint unit docs zuul venv constraints clean
+.PHONY: help e2e functional test lint unit docs zuul venv constraints clean
 
 help:
 	@echo 'make e2e          the main job: the lab, the validation in it, its result'
-	@echo 'make test         every test that needs no lab, and the checks'
+	@echo 'make functional   the driver on a real kernel, LVM and device-mapper'
+	@echo 'make test         every test that needs no kernel, and the checks'
 	@echo 'make lint         the checks alone'
 	@echo 'make unit         the unit tests alone'
 	@echo 'make docs         the documentation, without warnings'
@@ -29,6 +30,9 @@ help:
 
 e2e:
 	lab/lab e2e
+
+functional: venv
+	$(IN_VENV) tools/functional
 
 # Each of these waits now and then, or runs on one core only. The unit tests
 # show what they do; the others show what they said when they have ended.

@@ -121,26 +121,38 @@ class Messaging(fixtures.Fixture):
         self.addCleanup(cinder.rpc.cleanup)
 
 
-@functools.cache
-def _migrated_database():
-    """The path of an empty database that Cinder's migrations made."""
-    directory = tempfile.TemporaryDirectory(prefix='cinder-promote-')
-    path = os.path.join(directory.name, 'cinder.sqlite')
+def migrate(path):
+    """Have Cinder's migrations make an empty database."""
     engine = engines.create_engine(f'sqlite:///{path}')
     manager = promotion.db_api.main_context_manager
     with contextlib.ExitStack() as stack:
         stack.callback(engine.dispose)
         stack.callback(manager.patch_engine(engine))
         migration.db_sync()
+
+
+@functools.cache
+def _migrated_database():
+    """The path of an empty database, one for all tests."""
+    directory = tempfile.TemporaryDirectory(prefix='cinder-promote-')
+    path = os.path.join(directory.name, 'cinder.sqlite')
+    migrate(path)
     # The directory lives as long as this process's cache does.
     return path, directory
 
 
 class Database(fixtures.Fixture):
-    """Cinder's database, in a file, looked at without Cinder's help."""
+    """Cinder's database, in a file, looked at without Cinder's help.
+
+    :param template: path of the one to begin with, an empty one without it
+    """
+
+    def __init__(self, template=None):
+        super().__init__()
+        self.template = template
 
     def _setUp(self):
-        template, _ = _migrated_database()
+        template = self.template or _migrated_database()[0]
         directory = self.useFixture(fixtures.TempDir()).path
         self.path = os.path.join(directory, 'cinder.sqlite')
         shutil.copy(template, self.path)
@@ -149,10 +161,18 @@ class Database(fixtures.Fixture):
         self.addCleanup(
             promotion.db_api.main_context_manager.patch_engine(self.engine))
 
+        self._connect()
+        self.addCleanup(self.connection.close)
+
+    def _connect(self):
         self.connection = sqlite3.connect(self.path)
         self.connection.row_factory = sqlite3.Row
         self.connection.execute('PRAGMA synchronous = OFF')
-        self.addCleanup(self.connection.close)
+
+    def forked(self):
+        """Use connections of its own in a child process."""
+        self.engine.dispose(close=False)
+        self._connect()
 
     def execute(self, statement, parameters=()):
         with self.connection:
@@ -216,13 +236,14 @@ class TestCase(testtools.TestCase):
     HOST = 'cinder-lab@lvm-a'
     CLUSTER = 'lab@lvm-a'
     TRANSPORT_URL = 'fake:/'
+    DATABASE = None
 
     def setUp(self):
         super().setUp()
         self.log = self.useFixture(fixtures.FakeLogger())
         self.configuration = self.useFixture(Configuration())
         self.useFixture(Messaging(self.TRANSPORT_URL))
-        self.database = self.useFixture(Database())
+        self.database = self.useFixture(Database(self.DATABASE))
         self.context = context.get_admin_context()
 
     def add_bystanders(self):

@@ -10,7 +10,7 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""The real driver on a host in memory, with Cinder's database in SQLite."""
+"""The real driver, with Cinder's database in SQLite, on a host in memory."""
 
 import os
 import threading
@@ -40,50 +40,29 @@ class RunsAtOnce:
         self.join = lambda timeout: None
 
 
-class TestCase(base.TestCase):
-    """Has a host with three volume groups and a service row."""
+class DriverTestCase(base.TestCase):
+    """Does with the driver what the volume manager does, on some host."""
+
+    #: As ``cinder.utils.execute``, for what Cinder's own driver runs.
+    execute = None
 
     def setUp(self):
         super().setUp()
         # Imported late: Cinder's objects must be registered before.
         from cinder_promote.volume import replicated_lvm
         self.module = replicated_lvm
-        self.host = fake_host.FakeHost(A, B, C)
         context_of_daemon = cinder_promote.privsep.sys_admin_pctxt
         context_of_daemon.set_client_mode(False)
         self.addCleanup(context_of_daemon.set_client_mode, True)
-        for target, replacement in (
-                ('cinder_promote.privsep.command.run', self.host.run),
-                ('cinder_promote.privsep.lvm._is_block_device',
-                 lambda path: True),
-                ('cinder_promote.privsep.dmsetup.WORKERS', 1),
-                ('cinder_promote.volume.groups._candidate_disks',
-                 lambda: [group.disk for group
-                          in self.host.groups.values()])):
-            self.useFixture(fixtures.MonkeyPatch(target, replacement))
-        self.run_threads(RunsAtOnce)
         for name in ('start', 'stop'):
             self.useFixture(fixtures.MockPatchObject(
                 loopingcall.FixedIntervalLoopingCall, name))
-        self.locks = self.useFixture(fixtures.TempDir()).path
-        self.useFixture(fixtures.MonkeyPatch(
-            'cinder_promote.privsep.contents.LOCKS', self.locks))
         self.service_id = self.database.add_service(
             HOST, replication_status='not-capable')
         self.context = context.get_admin_context()
         self.replicated_type = self._type('replicated-a', {
             'replication_enabled': '<is> True'})
         self.plain_type = self._type('plain-a', {})
-
-    def run_threads(self, kind):
-        """Have the driver's threads run in a way of their own.
-
-        :param kind: what stands for ``threading.Thread``
-        """
-        names = types.SimpleNamespace(**dict(vars(threading), Thread=kind))
-        for module in ('filling', 'replication'):
-            self.useFixture(fixtures.MonkeyPatch(
-                'cinder_promote.volume.%s.threading' % module, names))
 
     def _type(self, name, specs):
         return db.volume_type_create(
@@ -108,7 +87,7 @@ class TestCase(base.TestCase):
         return self.module.ReplicatedLVMVolumeDriver(
             configuration=configuration.Configuration(
                 self.module.cinder_lvm.volume_opts, config_group='lvm-a'),
-            host=HOST, db=db, execute=self.host.execute)
+            host=HOST, db=db, execute=self.execute)
 
     def start(self, volume_group=A, devices=A_TO_B[1], **options):
         """Start the service: what the manager does with the driver."""
@@ -173,12 +152,6 @@ class TestCase(base.TestCase):
         self.set_service(replication_status='disabled', disabled=0,
                          active_backend_id=None, disabled_reason=None)
 
-    def finish_protection(self, driver):
-        """Let copies that are being filled become complete."""
-        for __ in range(3):
-            driver._replication.look()
-            self.host.finish_recovery()
-
     def reload(self, volume):
         """A volume as the database has it now."""
         return objects.Volume.get_by_id(
@@ -187,6 +160,43 @@ class TestCase(base.TestCase):
     def front(self, volume):
         """Name of the device that is exported for a volume."""
         return 'promote-' + volume.name
+
+
+class TestCase(DriverTestCase):
+    """Has a host in memory with three volume groups."""
+
+    def setUp(self):
+        super().setUp()
+        self.host = fake_host.FakeHost(A, B, C)
+        self.execute = self.host.execute
+        self.locks = self.useFixture(fixtures.TempDir()).path
+        for target, replacement in (
+                ('cinder_promote.privsep.command.run', self.host.run),
+                ('cinder_promote.privsep.lvm._is_block_device',
+                 lambda path: True),
+                ('cinder_promote.volume.groups._candidate_disks',
+                 lambda: [group.disk for group
+                          in self.host.groups.values()]),
+                ('cinder_promote.privsep.dmsetup.WORKERS', 1),
+                ('cinder_promote.privsep.contents.LOCKS', self.locks)):
+            self.useFixture(fixtures.MonkeyPatch(target, replacement))
+        self.run_threads(RunsAtOnce)
+
+    def run_threads(self, kind):
+        """Have the driver's threads run in a way of their own.
+
+        :param kind: what stands for ``threading.Thread``
+        """
+        names = types.SimpleNamespace(**dict(vars(threading), Thread=kind))
+        for module in ('filling', 'replication'):
+            self.useFixture(fixtures.MonkeyPatch(
+                'cinder_promote.volume.%s.threading' % module, names))
+
+    def finish_protection(self, driver):
+        """Let copies that are being filled become complete."""
+        for __ in range(3):
+            driver._replication.look()
+            self.host.finish_recovery()
 
     def data(self, group, volume):
         """What a copy holds."""
