@@ -190,7 +190,9 @@ class VolumeGroups:
         if not self._hung:
             result = lvm.report((), self._timeout)
         if result[0] == command.TIMED_OUT:
-            result = lvm.report(self._answering_disks(), self._timeout)
+            disks = self._answering_disks()
+            if disks:
+                result = lvm.report(disks, self._timeout)
         # An erroring disk beside good ones makes LVM exit with a status too.
         if result[0] == command.TIMED_OUT or not result[1].strip():
             results.output(result, 'lvm fullreport')
@@ -198,6 +200,25 @@ class VolumeGroups:
         self._disks.update({name: group.disks
                             for name, group in groups.items()})
         return groups
+
+    def look_for(self, groups, volume_group):
+        """Ask the disks of a volume group that a scan did not find again.
+
+        They have a command's whole time, which a scan gives none by itself:
+        on a host that is busy, a disk in good health may seem to hang.
+
+        :param groups: the scan
+        :returns: the scan with the group, if it is there
+        :raises CommandFailed: its disks hang
+        """
+        disks = self._only(volume_group)
+        if volume_group in groups or not disks:
+            return groups
+        found = parse(results.output(lvm.report(disks, self._timeout),
+                                     'looking for %s' % volume_group))
+        for disk in disks:
+            self._hung.pop(disk, None)
+        return {**groups, **found}
 
     def _only(self, volume_group):
         """The disks that a command on a volume group may look at."""

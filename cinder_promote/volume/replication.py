@@ -423,7 +423,7 @@ class Replication(extension.Extending, conversion.Converting):
         :raises UnableToFailOver: the target can't be used at all
         """
         with self._first():
-            groups = self._groups.scan()
+            groups = self._scan_for(target.volume_group)
             if target.volume_group not in groups:
                 raise exception.UnableToFailOver(
                     reason='volume group %s of target %s can not be found'
@@ -470,6 +470,19 @@ class Replication(extension.Extending, conversion.Converting):
             threading.Thread(target=self._remove_old_mirrors,
                              args=(list(raised),), daemon=True).start()
             return outcome
+
+    def _scan_for(self, volume_group):
+        """A scan that leaves nothing undone to find a volume group."""
+        groups = {}
+        try:
+            groups = self._groups.scan()
+        except results.CommandFailed:
+            LOG.exception('No disk answers in time.')
+        try:
+            return self._groups.look_for(groups, volume_group)
+        except results.CommandFailed:
+            LOG.exception('Volume group %s can not be seen.', volume_group)
+            return groups
 
     def _why_not(self, name, volume_group, groups, present):
         """Why a target can't serve a volume, None if it can."""

@@ -17,6 +17,7 @@ import time
 
 from cinder import exception
 
+from cinder_promote.privsep import command
 from cinder_promote.volume import copies, results, targets
 from tests.unit.volume import base, fake_host
 from tests.unit.volume.base import A_TO_B, B_TO_C, A, B, C
@@ -157,6 +158,32 @@ class TestFailover(base.TestCase):
         updates = self.fail_over(driver, 'lvm-b', volume)
         self.assertEqual('error', updates[volume.id]['status'])
         self.assertFalse(self.host.devices[self.front(volume)].suspended)
+
+    def test_target_that_is_slow_beside_a_primary_that_hangs(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.host.hang(A)
+        run = self.host.run
+
+        def slow(argv, timeout, stdin=None):
+            if argv[:2] == ['lvm', 'fullreport'] and timeout < 60:
+                return command.TIMED_OUT, '', 'gave up'
+            return run(argv, timeout, stdin)
+        self.useFixture(base.fixtures.MonkeyPatch(
+            'cinder_promote.privsep.command.run', slow))
+        updates = self.fail_over(driver, 'lvm-b', volume)
+        self.assertEqual('failed-over',
+                         updates[volume.id]['replication_status'])
+        self.host.write(self.front(volume), 'y', 2)
+        self.assertEqual({'y': 2}, self.data(B, volume))
+
+    def test_target_that_hangs_beside_a_primary_that_hangs(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.host.hang(A)
+        self.host.hang(B)
+        self.assertRaises(exception.UnableToFailOver, self.fail_over, driver,
+                          'lvm-b', volume)
 
     def test_volumes_are_switched_at_the_same_time(self):
         self.useFixture(base.fixtures.MonkeyPatch(
