@@ -187,8 +187,8 @@ def write_superblocks(mirror, legs, size, tables, timeout):
     """Have the kernel write the superblocks of a mirror, without its data.
 
     The mirror is created with each table in turn and removed again, with
-    legs that answer every read and write with an error, as nothing of the data
-    is to be touched.
+    legs of nothing but zeros: udev reads what it finds, and a leg that answers
+    with an error would be dropped.
 
     :param legs: names for such devices, as the tables have them
     :param size: of each, in sectors
@@ -196,7 +196,7 @@ def write_superblocks(mirror, legs, size, tables, timeout):
     _check(mirror, *legs)
     for table in tables:
         _check_table(table)
-    steps = [['create', leg, '--table', '0 %d error' % size] for leg in legs]
+    steps = [['create', leg, '--table', '0 %d zero' % size] for leg in legs]
     for table in tables:
         steps += [['create', mirror, '--table', table], ['remove', mirror]]
     steps += [['remove', leg] for leg in legs]

@@ -400,8 +400,8 @@ class FakeHost:
         name = word.removeprefix('/dev/mapper/')
         if name in self.devices:
             device = self.devices[name]
-            if device.table.endswith(' error'):
-                return Volume(Group('error', '-'), name,
+            if device.table.endswith(' zero'):
+                return Volume(Group('zero', '-'), name,
                               512 * int(device.table.split()[1]),
                               device.minor)
             return device

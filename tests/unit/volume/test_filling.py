@@ -244,7 +244,7 @@ class FillingTest(base.TestCase):
 
     def test_what_preparing_left_is_removed(self):
         left = 'promote-mirror-%s-new-0' % self.volume.name
-        self.host.run(['dmsetup', 'create', left, '--table', '0 8 error'], 9)
+        self.host.run(['dmsetup', 'create', left, '--table', '0 8 zero'], 9)
         self.assert_protected()
         self.assertNotIn(left, self.host.devices)
 
