@@ -25,7 +25,6 @@ SECTOR = 512
 LOCKS = '/run'
 _PYTHON = [sys.executable, '-I', '-S', os.path.abspath(blocks.__file__)]
 
-
 _BLOCK = re.compile(r'<superblock\b[^>]*\bdata_block_size="(\d+)"')
 _MAPPING = re.compile(r'<single_mapping origin_block="(\d+)"|'
                       r'<range_mapping origin_begin="(\d+)" '
@@ -48,11 +47,6 @@ def parse_mappings(text):
         else:
             parts.append((start, length))
     return parts
-
-
-def _device(vg, name):
-    return '/dev/mapper/%s-%s' % (vg.replace('-', '--'),
-                                  name.replace('-', '--'))
 
 
 @contextlib.contextmanager
@@ -95,12 +89,13 @@ def mappings(vg, pool, name, devices, timeout):
     number = report[1].strip()
     if not re.fullmatch('[0-9]+', number):
         return 1, '', '%s/%s is not a thin volume' % (vg, name)
-    with _metadata_snapshot(_device(vg, pool) + '-tpool', timeout) as made:
+    device = '/dev/mapper/' + lvm.device_name(vg, pool)
+    with _metadata_snapshot(device + '-tpool', timeout) as made:
         if made[0] != 0:
             return made
         return command.run(
             ['thin_dump', '--metadata-snap', '--dev-id', number,
-             _device(vg, pool) + '_tmeta'], timeout)
+             device + '_tmeta'], timeout)
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint

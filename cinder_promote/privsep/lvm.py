@@ -47,6 +47,11 @@ def check_names(*names):
             raise ValueError('%r is not a name of LVM' % name)
 
 
+def device_name(vg, name):
+    """Name that LVM gives the device of a logical volume."""
+    return '%s-%s' % (vg.replace('-', '--'), name.replace('-', '--'))
+
+
 def _devices_file(timeout):
     """Path of the list of the disks that LVM may use, None without one."""
     if not os.path.isdir(DEVICES_FILES) or not os.listdir(DEVICES_FILES):

@@ -183,7 +183,8 @@ class Converting:
         try:
             groups = self._finish_conversions(self._groups.scan())
             generation = self._newest(record.name, groups)
-            self._start_volume(record, generation, groups)
+            self._start_volume(record, generation, groups,
+                               self._mapper.devices())
         except Exception:
             LOG.exception('Volume %s is served again by the next start.',
                           record.name)

@@ -133,12 +133,6 @@ def metadata_name(volume_name):
     return volume_name + '.meta'
 
 
-def copy_device_name(volume_group, volume_name):
-    """Name that LVM gives the device of a logical volume."""
-    return '%s-%s' % (volume_group.replace('-', '--'),
-                      volume_name.replace('-', '--'))
-
-
 def _copy_path(volume_group, name):
     return '/dev/%s/%s' % (volume_group, name)
 

@@ -24,6 +24,7 @@ import functools
 
 from oslo_log import log as logging
 
+from cinder_promote.privsep import lvm
 from cinder_promote.volume import devices, records, results
 
 LOG = logging.getLogger(__name__)
@@ -125,7 +126,7 @@ class Extending:
                 self._extend_mirror(record, mirror, legs, size)
         else:
             group = self._volume_group
-            room = Room(devices.copy_device_name(group, name),
+            room = Room(lvm.device_name(group, name),
                         devices.front_over_copy(size, group, name),
                         functools.partial(self._groups.clear, group, name),
                         front.size)

@@ -22,6 +22,7 @@ from cinder import exception
 from cinder.volume import volume_utils
 from oslo_log import log as logging
 
+from cinder_promote.privsep import lvm
 from cinder_promote.volume import (
     conversion,
     copies,
@@ -90,10 +91,11 @@ class Replication(extension.Extending, conversion.Converting):
             groups = self._finish_conversions(self._groups.scan())
             generations = self._check_copies(groups, failed_over)
             self._sweep(groups)
+            present = self._mapper.devices()
             for name, generation in generations.items():
                 with self._errors_of(self._records[name]):
                     self._start_volume(self._records[name], generation,
-                                       groups)
+                                       groups, present)
             self._switch_late(starting=True)
 
     def start_without_primary(self, volume_group, targets):
@@ -180,10 +182,10 @@ class Replication(extension.Extending, conversion.Converting):
             except exception.VolumeBackendAPIException:
                 LOG.exception('It is there still.')
 
-    def _start_volume(self, record, generation, groups):
+    def _start_volume(self, record, generation, groups, present):
         name = record.name
         front = devices.front_name(name)
-        present = self._resume_devices(name, self._mapper.devices())
+        present = self._resume_devices(name, present)
         mirror = self._live_mirror(name, present)
         if mirror:
             self._adopt(record, generation, mirror, groups)
@@ -255,7 +257,7 @@ class Replication(extension.Extending, conversion.Converting):
 
     def _expect_single(self, record, present):
         """Make sure that a volume is served from the designated copy."""
-        expected = devices.copy_device_name(self._volume_group, record.name)
+        expected = lvm.device_name(self._volume_group, record.name)
         front = present.get(devices.front_name(record.name))
         if front is None or front.uses != (expected,):
             raise results.CommandFailed(
@@ -683,9 +685,14 @@ class Replication(extension.Extending, conversion.Converting):
         With a disk that hangs this may take long, or fail; a later start or
         protection tries again.
         """
+        try:
+            present = self._mapper.devices()
+        except exception.VolumeBackendAPIException:
+            LOG.warning('The old mirrors are still there.', exc_info=True)
+            return
         for name in names:
             try:
-                self._remove_mirrors(name, self._mapper.devices())
+                self._remove_mirrors(name, present)
             except exception.VolumeBackendAPIException:
                 LOG.warning('The old mirror of volume %s is still there.',
                             name, exc_info=True)
@@ -961,7 +968,7 @@ class Replication(extension.Extending, conversion.Converting):
         known = set(groups) | set(self._wanted_legs()) | set(self._targets)
         current = self._records[name].current
         known.update({current.volume_group, *(current.mirror or ())} - {None})
-        by_device = {devices.copy_device_name(group, name): group
+        by_device = {lvm.device_name(group, name): group
                      for group in known}
         return [by_device.get(device) for device in mirror.uses]
 

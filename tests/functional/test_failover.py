@@ -85,12 +85,7 @@ class TestHang(base.TestCase):
         self.assertEqual(expected,
                          (volume.status, volume.replication_status))
 
-    def test_switched_once_the_disk_fails(self):
-        driver = self.hang(*A_TO_B)
-        driver._replication.look()
-        self.assert_state('error', 'failover-error')
-        self.disks['a'].fail()
-        self.writer.goes_on()
+    def assert_switched(self, driver):
         driver._replication.look()
         self.assert_state('in-use', 'failed-over')
         self.assert_served_from(self.volume, B)
@@ -98,16 +93,19 @@ class TestHang(base.TestCase):
         self.writer.stop()
         self.writer.verify(self.path(self.volume))
 
+    def test_switched_once_the_disk_fails(self):
+        driver = self.hang(*A_TO_B)
+        driver._replication.look()
+        self.assert_state('error', 'failover-error')
+        self.disks['a'].fail()
+        self.writer.goes_on()
+        self.assert_switched(driver)
+
     def test_switched_once_the_disk_answers(self):
         driver = self.hang(*A_TO_B)
         self.disks['a'].repair()
         self.writer.goes_on()
-        driver._replication.look()
-        self.assert_state('in-use', 'failed-over')
-        self.assert_served_from(self.volume, B)
-        self.writer.goes_on()
-        self.writer.stop()
-        self.writer.verify(self.path(self.volume))
+        self.assert_switched(driver)
 
     def test_nobody_writes(self):
         driver = self.start()

@@ -198,6 +198,17 @@ class TestCase(DriverTestCase):
             driver._replication.look()
             self.host.finish_recovery()
 
+    def until_enabled(self, driver, volume):
+        """Let a volume that is being protected become so."""
+        self.finish_protection(driver)
+        self.assertEqual('enabled', self.reload(volume).replication_status)
+
+    def lose_target(self, driver, volume, key='y', value=1):
+        """Let the target's disk fail, and the driver notice by a write."""
+        self.host.fail(B)
+        self.host.write(self.front(volume), key, value)
+        driver._replication.look()
+
     def data(self, group, volume):
         """What a copy holds."""
         return self.host.groups[group].volumes[volume.name].data

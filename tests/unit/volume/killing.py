@@ -19,6 +19,17 @@ from tests.unit.volume.base import A, B, C
 class Killing(base.TestCase):
     """Tests that kill the service wherever it can be killed."""
 
+    #: Of the driver, as ``base.TestCase.start`` takes them.
+    options = {}
+
+    def replicated(self):
+        """A driver with a volume in sync that holds something."""
+        driver = self.start(**self.options)
+        volume = self.create(driver)
+        self.until_enabled(driver, volume)
+        self.host.write(self.front(volume), 'x', 1)
+        return driver, volume
+
     def anew(self):
         self.host.__init__(A, B, C)
         self.database.execute('DELETE FROM volumes')
@@ -55,12 +66,6 @@ class Killing(base.TestCase):
         for name in self.host.devices:
             if name.startswith('promote-mirror-'):
                 self.assertIn('/dev/mapper/' + name, used)
-
-    def until_enabled(self, driver, volume):
-        for _ in range(3):
-            driver._replication.look()
-            self.host.finish_recovery()
-        self.assertEqual('enabled', self.reload(volume).replication_status)
 
     def front_size(self, volume):
         return int(self.host.devices[

@@ -72,9 +72,7 @@ class TestThick(base.TestCase):
 
     def test_dropped_copy(self):
         driver, volume = self.protected()
-        self.host.fail(B)
-        self.host.write(self.front(volume), 'secret', 2)
-        driver._replication.look()
+        self.lose_target(driver, volume, 'secret', 2)
         self.host.repair(B)
         self.delete(driver, volume)
         self.assert_nothing_left()
@@ -89,9 +87,7 @@ class TestThick(base.TestCase):
 
     def test_copy_that_is_filled_again(self):
         driver, volume = self.protected()
-        self.host.fail(B)
-        self.host.write(self.front(volume), 'secret', 2)
-        driver._replication.look()
+        self.lose_target(driver, volume, 'secret', 2)
         self.host.repair(B)
         at = len(self.host.commands)
         driver._replication.look()
@@ -109,9 +105,7 @@ class TestThick(base.TestCase):
 
     def test_copy_that_is_too_small_to_be_filled_again(self):
         driver, volume = self.protected()
-        self.host.fail(B)
-        self.host.write(self.front(volume), 'secret', 2)
-        driver._replication.look()
+        self.lose_target(driver, volume, 'secret', 2)
         self.host.repair(B)
         self.host.groups[B].volumes[volume.name].size -= 4 << 20
         self.sync(driver)
@@ -124,9 +118,7 @@ class TestThick(base.TestCase):
         for kill in range(100):
             self.anew()
             driver, volume = self.protected()
-            self.host.fail(B)
-            self.host.write(self.front(volume), 'secret', 2)
-            driver._replication.look()
+            self.lose_target(driver, volume, 'secret', 2)
             self.host.repair(B)
             self.host.crash_before = len(self.host.commands) + kill
             try:

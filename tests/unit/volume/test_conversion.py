@@ -27,21 +27,11 @@ THICK = {'lvm_type': 'default'}
 
 class ConvertingTest(killing.Killing):
 
-    options = {}
-
     def plain(self):
         """A driver with a plain volume that holds something."""
         driver = self.start(**self.options)
         volume = self.create(driver, replicated=False)
         self.host.groups[A].volumes[volume.name].data['x'] = 1
-        return driver, volume
-
-    def replicated(self):
-        """A driver with a replicated volume that holds something."""
-        driver = self.start(**self.options)
-        volume = self.create(driver)
-        self.until_enabled(driver, volume)
-        self.host.write(self.front(volume), 'x', 1)
         return driver, volume
 
     def retype(self, driver, volume, new_type):
@@ -75,6 +65,15 @@ class ConvertingTest(killing.Killing):
         self.fail_over(driver, 'lvm-b', self.reload(volume))
         self.assertEqual({'x': 1, 'y': 2},
                          self.host.read(self.front(volume)))
+
+    def killed_and_done_again(self, make_plain):
+        def finish(volume):
+            driver = self.start(**self.options)
+            self.assertEqual({'x': 1}, self.host.read(self.front(volume)))
+            make_plain(driver, volume)
+            self.assert_plain(volume)
+
+        self.killed_everywhere(self.replicated, make_plain, finish)
 
     def assert_plain(self, volume, group=A, name=None):
         name = name or volume.name
@@ -313,13 +312,7 @@ class TestRetype(ConvertingTest):
         self.killed_everywhere(self.plain, self.to_replicated, finish)
 
     def test_killed_on_the_way_to_plain(self):
-        def finish(volume):
-            driver = self.start(**self.options)
-            self.assertEqual({'x': 1}, self.host.read(self.front(volume)))
-            self.to_plain(driver, volume)
-            self.assert_plain(volume)
-
-        self.killed_everywhere(self.replicated, self.to_plain, finish)
+        self.killed_and_done_again(self.to_plain)
 
     def test_killed_on_the_way_to_plain_and_not_again(self):
         def finish(volume):
@@ -485,13 +478,7 @@ class TestManage(ConvertingTest):
         self.killed_everywhere(self.existing, self.manage, finish)
 
     def test_killed_while_it_is_unmanaged(self):
-        def finish(volume):
-            driver = self.start(**self.options)
-            self.assertEqual({'x': 1}, self.host.read(self.front(volume)))
-            self.unmanage(driver, volume)
-            self.assert_plain(volume)
-
-        self.killed_everywhere(self.replicated, self.unmanage, finish)
+        self.killed_and_done_again(self.unmanage)
 
 
 class TestGenerations(base.TestCase):

@@ -26,16 +26,6 @@ OLD_DATA = 'old data of others'
 
 class ExtendingTest(killing.Killing):
 
-    options = {}
-
-    def protected(self):
-        """A driver with a volume in sync that holds something."""
-        driver = self.start(**self.options)
-        volume = self.create(driver)
-        self.until_enabled(driver, volume)
-        self.host.write(self.front(volume), 'x', 1)
-        return driver, volume
-
     def extend(self, driver, volume, size=2):
         """As the manager, which writes the size last."""
         volume = self.reload(volume)
@@ -68,10 +58,47 @@ class ExtendingTest(killing.Killing):
         self.assertEqual(2, self.host.read(self.front(volume))['late'])
 
 
-class TestThin(ExtendingTest):
+class BothKinds:
+    """What is the same for thin and thick volumes."""
+
+    def test_target_that_was_lost(self):
+        driver, volume = self.replicated()
+        self.lose_target(driver, volume)
+        self.extend(driver, volume)
+        self.assert_extended(driver, volume, A)
+        self.host.repair(B)
+        self.until_enabled(driver, volume)
+        self.assert_extended_wherever(driver, volume)
+
+    def test_killed(self):
+        def finish(volume):
+            driver = self.start(**self.options)
+            self.assertIn(self.front_size(volume), (GIB, 2 * GIB))
+            self.assertEqual({'x': 1}, self.host.read(self.front(volume)))
+            self.until_enabled(driver, volume)
+            self.assertEqual({'x': 1}, self.host.read(self.front(volume)))
+            self.extend(driver, volume)
+            self.until_enabled(driver, volume)
+            self.assert_extended_wherever(driver, volume)
+
+        self.killed_everywhere(self.replicated, self.extend, finish)
+
+    def test_killed_and_failed_over(self):
+        def finish(volume):
+            self.host.fail(A)
+            driver = self.start(**self.options)
+            self.fail_over(driver, 'lvm-b', self.reload(volume))
+            self.assertEqual({'x': 1}, self.host.read(self.front(volume)))
+            self.extend(driver, volume)
+            self.assert_extended(driver, volume, B)
+
+        self.killed_everywhere(self.replicated, self.extend, finish)
+
+
+class TestThin(BothKinds, ExtendingTest):
 
     def test_in_sync(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         mirror = self.mirror(volume)
         self.extend(driver, volume)
         self.assertIs(mirror, self.mirror(volume))
@@ -80,7 +107,7 @@ class TestThin(ExtendingTest):
         self.assert_extended_wherever(driver, volume)
 
     def test_writer(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         front = self.front(volume)
         written = {}
 
@@ -96,7 +123,7 @@ class TestThin(ExtendingTest):
             self.assertEqual({'x': 1, **written}, self.data(group, volume))
 
     def test_again(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         self.extend(driver, volume)
         at = len(self.host.commands)
         self.extend(driver, volume)
@@ -106,17 +133,15 @@ class TestThin(ExtendingTest):
         self.assertEqual(3 * GIB, self.front_size(volume))
 
     def test_mirror_is_too_large_for_nobody_after_a_boot(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         self.extend(driver, volume)
         self.host.cut_power()
         driver = self.start(**self.options)
         self.assert_extended(driver, volume, A, B)
 
     def test_target_that_is_being_filled(self):
-        driver, volume = self.protected()
-        self.host.fail(B)
-        self.host.write(self.front(volume), 'y', 1)
-        driver._replication.look()
+        driver, volume = self.replicated()
+        self.lose_target(driver, volume)
         self.host.repair(B)
         driver._replication.look()
         self.assertEqual('enabling', self.reload(volume).replication_status)
@@ -125,19 +150,8 @@ class TestThin(ExtendingTest):
         self.until_enabled(driver, volume)
         self.assert_extended_wherever(driver, volume)
 
-    def test_target_that_was_lost(self):
-        driver, volume = self.protected()
-        self.host.fail(B)
-        self.host.write(self.front(volume), 'y', 1)
-        driver._replication.look()
-        self.extend(driver, volume)
-        self.assert_extended(driver, volume, A)
-        self.host.repair(B)
-        self.until_enabled(driver, volume)
-        self.assert_extended_wherever(driver, volume)
-
     def test_target_that_is_lost_unnoticed(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         self.host.fail(B)
         self.extend(driver, volume)
         self.assert_extended(driver, volume, A)
@@ -146,7 +160,7 @@ class TestThin(ExtendingTest):
         self.assert_extended_wherever(driver, volume)
 
     def test_failed_over_and_promoted(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         self.host.fail(A)
         self.fail_over(driver, 'lvm-b', volume)
         self.extend(driver, volume)
@@ -163,7 +177,7 @@ class TestThin(ExtendingTest):
         self.assert_extended(driver, volume, C)
 
     def test_primary_is_lost(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         self.host.fail(A)
         self.host.write(self.front(volume), 'y', 1)
         driver._replication.look()
@@ -174,7 +188,7 @@ class TestThin(ExtendingTest):
         self.assertEqual(GIB, self.front_size(volume))
 
     def test_primary_is_lost_unnoticed(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         self.host.fail(A)
         self.assertRaises(results.CommandFailed, driver.extend_volume,
                           self.reload(volume), 2)
@@ -184,7 +198,7 @@ class TestThin(ExtendingTest):
         self.assert_extended(driver, volume, B)
 
     def test_disk_hangs(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         for group in (A, B):
             def hang(group=group):
                 if self.host.commands[-1][0] == 'lvextend':
@@ -201,7 +215,7 @@ class TestThin(ExtendingTest):
         self.assert_extended_wherever(driver, volume)
 
     def test_disk_hangs_before_the_mirror_grows(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
 
         def hang():
             if self.host.commands[-1][:2] == ['dmsetup', 'load']:
@@ -221,7 +235,7 @@ class TestThin(ExtendingTest):
                           self.new_volume(), 2)
 
     def test_kernel_that_leaves_the_mirror_as_it_is(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         self.useFixture(fixtures.MonkeyPatch(
             'tests.unit.volume.fake_host.FakeHost._resize_mirror',
             lambda host, device, *rest: None))
@@ -231,7 +245,7 @@ class TestThin(ExtendingTest):
         self.assertEqual(GIB, self.front_size(volume))
 
     def test_repair_that_runs_goes_on_afterwards(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         self.host.cut_power()
         driver = self.start()
         mirror = self.mirror(volume)
@@ -246,7 +260,7 @@ class TestThin(ExtendingTest):
         self.assertEqual([mirror.name], self.host.repaired)
 
     def test_target_is_told(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         told = []
         self.useFixture(fixtures.MockPatchObject(
             driver.target_driver, 'extend_target', told.append))
@@ -254,7 +268,7 @@ class TestThin(ExtendingTest):
         self.assertEqual([volume.id], [each.id for each in told])
 
     def test_target_can_not_be_told(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         self.useFixture(fixtures.MockPatchObject(
             driver.target_driver, 'extend_target', side_effect=OSError))
         self.assertRaises(exception.TargetUpdateFailed, driver.extend_volume,
@@ -262,54 +276,27 @@ class TestThin(ExtendingTest):
         self.assert_extended(driver, volume, A, B)
 
     def test_front_never_shrinks(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         # Killed before the manager writes the size.
         driver.extend_volume(self.reload(volume), 2)
         driver = self.start(**self.options)
-        self.host.fail(B)
-        self.host.write(self.front(volume), 'y', 1)
-        driver._replication.look()
+        self.lose_target(driver, volume)
         self.host.repair(B)
         self.until_enabled(driver, volume)
         self.assert_extended(driver, volume, A, B)
 
     def test_front_does_not_shrink_without_the_primary(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         driver.extend_volume(self.reload(volume), 2)
         self.host.fail(A)
         driver = self.start(**self.options)
         self.fail_over(driver, 'lvm-b', self.reload(volume))
         self.assert_extended(driver, volume, B)
 
-    def test_killed(self):
-        def finish(volume):
-            driver = self.start(**self.options)
-            self.assertIn(self.front_size(volume), (GIB, 2 * GIB))
-            self.assertEqual({'x': 1}, self.host.read(self.front(volume)))
-            self.until_enabled(driver, volume)
-            self.extend(driver, volume)
-            self.until_enabled(driver, volume)
-            self.assert_extended_wherever(driver, volume)
-
-        self.killed_everywhere(self.protected, self.extend, finish)
-
-    def test_killed_and_failed_over(self):
-        def finish(volume):
-            self.host.fail(A)
-            driver = self.start(**self.options)
-            self.fail_over(driver, 'lvm-b', self.reload(volume))
-            self.assertEqual({'x': 1}, self.host.read(self.front(volume)))
-            self.extend(driver, volume)
-            self.assert_extended(driver, volume, B)
-
-        self.killed_everywhere(self.protected, self.extend, finish)
-
     def test_killed_while_a_target_is_filled(self):
         def filling():
-            driver, volume = self.protected()
-            self.host.fail(B)
-            self.host.write(self.front(volume), 'x', 1)
-            driver._replication.look()
+            driver, volume = self.replicated()
+            self.lose_target(driver, volume, 'x')
             self.host.repair(B)
             driver._replication.look()
             return driver, volume
@@ -324,31 +311,20 @@ class TestThin(ExtendingTest):
         self.killed_everywhere(filling, self.extend, finish)
 
 
-class TestThick(ExtendingTest):
+class TestThick(BothKinds, ExtendingTest):
 
     options = THICK
 
     def test_in_sync(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         self.extend(driver, volume)
         for group in (A, B):
             self.assertEqual(
                 [], self.host.groups[group].volumes[volume.name].old_data)
         self.assert_extended_wherever(driver, volume)
 
-    def test_one_copy(self):
-        driver, volume = self.protected()
-        self.host.fail(B)
-        self.host.write(self.front(volume), 'y', 1)
-        driver._replication.look()
-        self.extend(driver, volume)
-        self.assert_extended(driver, volume, A)
-        self.host.repair(B)
-        self.until_enabled(driver, volume)
-        self.assert_extended_wherever(driver, volume)
-
     def test_target_has_no_room(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         self.host.groups[B].size = GIB + (16 << 20)
         self.assertRaises(results.CommandFailed, driver.extend_volume,
                           self.reload(volume), 2)
@@ -357,7 +333,7 @@ class TestThick(ExtendingTest):
         self.assertEqual('enabled', self.reload(volume).replication_status)
 
     def test_primary_has_no_room(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         self.host.groups[A].size = GIB + (16 << 20)
         self.assertRaises(results.CommandFailed, driver.extend_volume,
                           self.reload(volume), 2)
@@ -380,7 +356,7 @@ class TestThick(ExtendingTest):
         self.host.meanwhile = meanwhile
 
     def test_fail_over_does_not_wait_for_clearing(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         self.clearing(lambda: self.fail_over(driver, 'lvm-b',
                                              self.reload(volume)))
         self.extend(driver, volume)
@@ -389,10 +365,8 @@ class TestThick(ExtendingTest):
         self.assert_extended(driver, volume, B)
 
     def test_look_waits_for_clearing(self):
-        driver, volume = self.protected()
-        self.host.fail(B)
-        self.host.write(self.front(volume), 'y', 1)
-        driver._replication.look()
+        driver, volume = self.replicated()
+        self.lose_target(driver, volume)
         self.host.repair(B)
         seen = []
 
@@ -407,7 +381,7 @@ class TestThick(ExtendingTest):
         self.assert_extended_wherever(driver, volume)
 
     def test_what_lies_beneath_changes_each_time(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         self.useFixture(fixtures.MockPatchObject(
             driver._replication, '_extend_front', return_value=False))
         error = self.assertRaises(results.CommandFailed, driver.extend_volume,
@@ -415,37 +389,13 @@ class TestThick(ExtendingTest):
         self.assertIn('changed', str(error))
         self.assertEqual(GIB, self.front_size(volume))
 
-    def test_killed(self):
-        def finish(volume):
-            driver = self.start(**THICK)
-            self.assertEqual({'x': 1}, self.host.read(self.front(volume)))
-            self.until_enabled(driver, volume)
-            self.assertEqual({'x': 1}, self.host.read(self.front(volume)))
-            self.extend(driver, volume)
-            self.until_enabled(driver, volume)
-            self.assert_extended_wherever(driver, volume)
-
-        self.few_steps()
-        self.killed_everywhere(self.protected, self.extend, finish)
-
-    def test_killed_and_failed_over(self):
-        def finish(volume):
-            self.host.fail(A)
-            driver = self.start(**THICK)
-            self.fail_over(driver, 'lvm-b', self.reload(volume))
-            self.assertEqual({'x': 1}, self.host.read(self.front(volume)))
-            self.extend(driver, volume)
-            self.assert_extended(driver, volume, B)
-
-        self.few_steps()
-        self.killed_everywhere(self.protected, self.extend, finish)
-
-    def few_steps(self):
+    def killed_everywhere(self, *args):
         self.useFixture(fixtures.MonkeyPatch(
             'cinder_promote.volume.groups.CLEAR_STEP', GIB // 2))
+        super().killed_everywhere(*args)
 
     def test_clearing_fails(self):
-        driver, volume = self.protected()
+        driver, volume = self.replicated()
         self.clearing(lambda: self.host.hang(B))
         self.assertRaises(results.CommandFailed, driver.extend_volume,
                           self.reload(volume), 2)

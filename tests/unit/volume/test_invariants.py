@@ -19,7 +19,7 @@ from cinder import exception
 
 from cinder_promote.privsep import command
 from cinder_promote.volume import copies, results, targets
-from tests.unit.volume import base, fake_host
+from tests.unit.volume import base, killing
 from tests.unit.volume.base import A_TO_B, B_TO_C, A, B, C
 
 
@@ -108,9 +108,7 @@ class TestStaleCopies(base.TestCase):
 
     def test_target_that_was_lost_and_came_back(self):
         driver = self.start()
-        self.host.fail(B)
-        self.host.write(self.front(self.volume), 'new', 2)
-        driver._replication.look()
+        self.lose_target(driver, self.volume, 'new', 2)
         self.host.repair(B)
         self.host.cut_power()
         self._refused(B, ['backend_id:lvm-a,volume_group:promote-a'],
@@ -255,9 +253,7 @@ class TestFailover(base.TestCase):
     def test_target_that_missed_writes_and_came_back(self):
         driver = self.start()
         volume = self.create(driver)
-        self.host.fail(B)
-        self.host.write(self.front(volume), 'new', 1)
-        driver._replication.look()
+        self.lose_target(driver, volume, 'new')
         self.host.repair(B)
         self.host.fail(A)
         self.host.cut_power()
@@ -411,41 +407,8 @@ class TestHold(base.TestCase):
         self.assertEqual({'x': 1}, self.data(B, volume))
 
 
-class TestKilled(base.TestCase):
+class TestKilled(killing.Killing):
     """SIGKILL before any one command; the next start puts things right."""
-
-    def _killed_everywhere(self, prepare, act, finish):
-        """Kill ``act`` before its first command, its second and so on.
-
-        :param prepare: makes the driver and the volume
-        :param act: what is killed
-        :param finish: starts again and checks
-        :returns: number of commands
-        """
-        for kill in range(1000):
-            self.host.__init__(A, B, C)
-            self.database.execute('DELETE FROM volumes')
-            self.set_service(replication_status='not-capable', disabled=0,
-                             active_backend_id=None, disabled_reason=None)
-            driver, volume = prepare()
-            self.host.crash_before = len(self.host.commands) + kill
-            try:
-                act(driver, volume)
-            except fake_host.Crash:
-                finish(volume)
-                self._no_mirror_is_left_over()
-            else:
-                self.assertIsNotNone(self.host.crash_before)
-                self.assertGreater(kill, 3)
-                return
-        self.fail('it never ends')
-
-    def _no_mirror_is_left_over(self):
-        used = [path for device in self.host.devices.values()
-                for path in device.table.split()]
-        for name in self.host.devices:
-            if name.startswith('promote-mirror-'):
-                self.assertIn('/dev/mapper/' + name, used)
 
     def _volume(self):
         driver = self.start()
@@ -459,10 +422,6 @@ class TestKilled(base.TestCase):
         self.reset()
         return self.start(*B_TO_C), volume
 
-    def _until_enabled(self, driver, volume):
-        self.finish_protection(driver)
-        self.assertEqual('enabled', self.reload(volume).replication_status)
-
     def test_create(self):
         def finish(volume):
             driver = self.start()
@@ -472,7 +431,7 @@ class TestKilled(base.TestCase):
                 self.assertEqual(set(group.volumes) & {name + '-pool'},
                                  set(group.volumes))
 
-        self._killed_everywhere(
+        self.killed_everywhere(
             lambda: (self.start(), self.new_volume()),
             lambda driver, volume: driver.create_volume(volume), finish)
 
@@ -486,7 +445,7 @@ class TestKilled(base.TestCase):
             for group in self.host.groups.values():
                 self.assertNotIn(volume.name, group.volumes)
 
-        self._killed_everywhere(
+        self.killed_everywhere(
             self._volume,
             lambda driver, volume: driver.delete_volume(volume), finish)
 
@@ -497,7 +456,7 @@ class TestKilled(base.TestCase):
             self.assertEqual('enabled',
                              self.service()['replication_status'])
             self.host.write(self.front(volume), 'y', 2)
-            self._until_enabled(driver, volume)
+            self.until_enabled(driver, volume)
             self.fail_over(driver, 'lvm-b', self.reload(volume))
         else:
             self.assertEqual('failed-over',
@@ -510,20 +469,10 @@ class TestKilled(base.TestCase):
                          self.reload(volume).replication_status)
 
     def test_fail_over(self):
-        self._killed_everywhere(
+        self.killed_everywhere(
             self._volume,
             lambda driver, volume: self.fail_over(driver, 'lvm-b', volume),
             self._finish_failover)
-
-    def test_fail_over_and_power_cut(self):
-        def finish(volume):
-            self.host.cut_power()
-            self._finish_failover(volume)
-
-        self._killed_everywhere(
-            self._volume,
-            lambda driver, volume: self.fail_over(driver, 'lvm-b', volume),
-            finish)
 
     def test_promotion(self):
         def failed_over():
@@ -540,13 +489,13 @@ class TestKilled(base.TestCase):
             self.assertEqual('disabled',
                              self.reload(volume).replication_status)
 
-        self._killed_everywhere(
+        self.killed_everywhere(
             failed_over, lambda driver, volume: self.start(*B_TO_C), finish)
 
     def _finish_protection(self, volume):
         driver = self.start(*B_TO_C)
         self.host.write(self.front(volume), 'y', 2)
-        self._until_enabled(driver, volume)
+        self.until_enabled(driver, volume)
         self.host.write(self.front(volume), 'z', 3)
         for group in (B, C):
             self.assertEqual({'x': 1, 'y': 2, 'z': 3},
@@ -555,15 +504,8 @@ class TestKilled(base.TestCase):
     def _protect(self, driver, volume):
         self.set_service(replication_status='enabled')
         self.refresh(driver)
-        self._until_enabled(driver, volume)
+        self.until_enabled(driver, volume)
 
     def test_protection(self):
-        self._killed_everywhere(self._promoted, self._protect,
+        self.killed_everywhere(self._promoted, self._protect,
                                 self._finish_protection)
-
-    def test_protection_and_power_cut(self):
-        def finish(volume):
-            self.host.cut_power()
-            self._finish_protection(volume)
-
-        self._killed_everywhere(self._promoted, self._protect, finish)
