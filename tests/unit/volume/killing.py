@@ -58,6 +58,8 @@ class Killing(base.TestCase):
                     self.assertIsNotNone(self.host.crash_before)
                     self.host.crash_before = None
                     break
+            else:
+                self.fail('it never ends')
             self.assertGreater(kill, 3)
 
     def no_mirror_is_left_over(self):

@@ -508,4 +508,4 @@ class TestKilled(killing.Killing):
 
     def test_protection(self):
         self.killed_everywhere(self._promoted, self._protect,
-                                self._finish_protection)
+                               self._finish_protection)
