@@ -20,7 +20,7 @@ from concurrent import futures
 import re
 
 import cinder_promote.privsep
-from cinder_promote.privsep import command, lvm
+from cinder_promote.privsep import command, discards, lvm
 
 #: Devices of other owners are out of bounds.
 OWN_NAME = re.compile(r'promote-[A-Za-z0-9_.+-]+\Z')
@@ -42,10 +42,26 @@ def _check_table(table):
         raise ValueError('%r is not a table of a replicated volume' % table)
 
 
+def _limit_discards(name, table):
+    return discards.limit(name) if ' raid ' in table else (0, '', '')
+
+
+def _create(name, table, timeout):
+    result = command.run(
+        ['dmsetup', 'create', name, '--table', table], timeout)
+    if result[0] == 0:
+        result = _limit_discards(name, table)
+        if result[0] != 0:
+            command.run(['dmsetup', 'remove', name], timeout)
+    return result
+
+
 def _load_and_resume(name, table, timeout):
     result = command.run(['dmsetup', 'load', name, '--table', table], timeout)
     if result[0] == 0:
         result = command.run(['dmsetup', 'resume', name], timeout)
+    if result[0] == 0:
+        result = _limit_discards(name, table)
     return result
 
 
@@ -82,7 +98,7 @@ def create(name, table, timeout):
     """Create a device with a table."""
     _check(name)
     _check_table(table)
-    return command.run(['dmsetup', 'create', name, '--table', table], timeout)
+    return _create(name, table, timeout)
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint
@@ -90,6 +106,13 @@ def remove(name, timeout):
     """Remove a device."""
     _check(name)
     return command.run(['dmsetup', 'remove', name], timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def limit_discards(name):
+    """Limit how much of a mirror is discarded at once."""
+    _check(name)
+    return discards.limit(name)
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint
@@ -172,8 +195,7 @@ def insert_mirror(front, mirror, mirror_table, front_table, timeout):
     if result[0] != 0:
         _back_out(front, timeout)
         return result
-    result = command.run(
-        ['dmsetup', 'create', mirror, '--table', mirror_table], timeout)
+    result = _create(mirror, mirror_table, timeout)
     if result[0] == 0:
         result = _load_and_resume(front, front_table, timeout)
     if result[0] != 0:

@@ -282,6 +282,14 @@ class DeviceMapper:
                                       self._timeout),
             'preparing the legs of %s' % volume_name)
 
+    def limit_discards(self, name):
+        """Limit how much of a mirror is discarded at once.
+
+        :raises CommandFailed: a long discard may stop the kernel
+        """
+        results.output(dmsetup.limit_discards(name),
+                       'limiting the discards of mirror %s' % name)
+
     def repair(self, name):
         """Begin to make the legs of a mirror equal, after the first.
 

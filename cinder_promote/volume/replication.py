@@ -213,6 +213,8 @@ class Replication(extension.Extending, conversion.Converting):
 
     def _adopt(self, record, generation, mirror, groups):
         """Go on with a mirror that outlived the service."""
+        # It may have been killed before it did.
+        self._mapper.limit_discards(mirror.name)
         legs = self._legs(mirror, record.name, groups)
         if self._volume_group not in legs:
             raise results.CommandFailed(

@@ -52,10 +52,11 @@ class Disk:
     """A disk with its layer and volume group.
 
     :param letter: of the backend, such as 'a'
+    :param device: path of the disk, if not UML's of that letter
     """
 
-    def __init__(self, letter):
-        self.device = '/dev/ubd' + letter
+    def __init__(self, letter, device=None):
+        self.device = device or '/dev/ubd' + letter
         self.layer = 'disk-lvm-' + letter
         self.group = 'promote-' + letter
         size = int(run('blockdev', '--getsz', self.device)) - LEFT_OUT

@@ -13,6 +13,7 @@
 """What the privileged daemon does, and what it refuses to do."""
 
 import os
+import pathlib
 import sys
 import tempfile
 import time
@@ -22,7 +23,7 @@ from oslo_rootwrap import filters, wrapper
 import testtools
 
 import cinder_promote.privsep
-from cinder_promote.privsep import command, dmsetup, lvm
+from cinder_promote.privsep import command, discards, dmsetup, lvm
 
 FILTERS = os.path.join(os.path.dirname(__file__), os.pardir, os.pardir,
                        'etc', 'cinder', 'rootwrap.d')
@@ -101,6 +102,46 @@ class TestBounds(testtools.TestCase):
         for priority in ('-p1', '-c3 dd', '-c3\n', 'dd'):
             self.assertRaises(ValueError, lvm.clear, 'vg', 'x', 0, 1,
                               priority, 1)
+
+
+class TestDiscards(testtools.TestCase):
+    """With a folder in the place of a device's limits."""
+
+    def limited(self, longest, granularity=65536, of_disks=1 << 32):
+        """What the limit is in the end.
+
+        :param of_disks: what the kernel makes of a limit above it
+        """
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        (folder / 'discard_granularity').write_text('%d\n' % granularity)
+        limit = folder / 'discard_max_bytes'
+        limit.write_text('%d\n' % longest)
+        written = pathlib.Path.write_text
+        self.useFixture(fixtures.MonkeyPatch(
+            'pathlib.Path.write_text', lambda path, text: written(
+                path, str(min(int(text), of_disks)))))
+        self.assertEqual((0, '', ''), discards.limit('m', lambda name: folder))
+        return int(limit.read_text())
+
+    def test_long(self):
+        self.assertEqual(16 << 20, self.limited(1 << 34))
+
+    def test_shorter_is_given_long_ones_neither(self):
+        self.assertEqual(1 << 20, self.limited(1 << 34, of_disks=1 << 20))
+
+    def test_none(self):
+        self.assertEqual(0, self.limited(0))
+
+    def test_no_whole_block_is_as_short(self):
+        self.assertEqual(0, self.limited(1 << 34, granularity=1 << 25))
+
+    def test_disks_take_no_whole_block(self):
+        self.assertEqual(0, self.limited(1 << 34, of_disks=32768))
+
+    def test_no_such_device(self):
+        status, __, error = discards.limit('promote-mirror-volume-x-1')
+        self.assertNotEqual(0, status)
+        self.assertIn('promote-mirror-volume-x-1', error)
 
 
 class TestConfined(testtools.TestCase):

@@ -172,6 +172,8 @@ class TestCase(DriverTestCase):
         self.locks = self.useFixture(fixtures.TempDir()).path
         for target, replacement in (
                 ('cinder_promote.privsep.command.run', self.host.run),
+                ('cinder_promote.privsep.discards.limit',
+                 self.host.limit_discards),
                 ('cinder_promote.privsep.lvm._is_block_device',
                  lambda path: True),
                 ('cinder_promote.volume.groups._candidate_disks',

@@ -97,6 +97,8 @@ class Mapped:
     dirty: set = dataclasses.field(default_factory=set)
     #: The size of a mirror to MD.
     synced: int = 0
+    #: Whether long discards are split before they reach it.
+    limited: bool = False
 
 
 class FakeHost:
@@ -603,8 +605,15 @@ class FakeHost:
         device = self.devices[words[2]]
         if device.inactive:
             table, device.inactive = device.inactive, None
+            device.limited = False
             self._activate(device, table)
         device.suspended = False
+
+    def limit_discards(self, name):
+        """As ``discards.limit``."""
+        self._begin(['limit', name])
+        self.devices[name].limited = True
+        return 0, '', ''
 
     def dm_message(self, words, disks):
         if words[4].endswith('metadata_snap'):

@@ -53,7 +53,7 @@ class Killing(base.TestCase):
                     if power_cut:
                         self.host.cut_power()
                     finish(*things)
-                    self.no_mirror_is_left_over()
+                    self.check_mirrors()
                 else:
                     self.assertIsNotNone(self.host.crash_before)
                     self.host.crash_before = None
@@ -62,12 +62,14 @@ class Killing(base.TestCase):
                 self.fail('it never ends')
             self.assertGreater(kill, 3)
 
-    def no_mirror_is_left_over(self):
+    def check_mirrors(self):
+        """None is left over, and none is given discards that are too long."""
         used = [path for device in self.host.devices.values()
                 for path in device.table.split()]
-        for name in self.host.devices:
+        for name, device in self.host.devices.items():
             if name.startswith('promote-mirror-'):
                 self.assertIn('/dev/mapper/' + name, used)
+                self.assertTrue(device.limited, name)
 
     def front_size(self, volume):
         return int(self.host.devices[

@@ -187,6 +187,15 @@ class TestLifecycle(base.TestCase):
         self.assertEqual(self.data(A, volume), self.data(B, volume))
         self.assertEqual('enabled', self.reload(volume).replication_status)
 
+    def test_restart_before_discards_were_limited(self):
+        volume = self.create(self.start())
+        [mirror] = [device for name, device in self.host.devices.items()
+                    if name.startswith('promote-mirror-' + volume.name)]
+        self.assertTrue(mirror.limited)
+        mirror.limited = False
+        self.start()
+        self.assertTrue(mirror.limited)
+
     def test_restart_while_copying_goes_on(self):
         driver = self.start()
         volume = self.create(driver)

@@ -1,0 +1,77 @@
+#    Licensed under the Apache License, Version 2.0 (the "License"); you may
+#    not use this file except in compliance with the License. You may obtain
+#    a copy of the License at
+#
+#         http://www.apache.org/licenses/LICENSE-2.0
+#
+#    Unless required by applicable law or agreed to in writing, software
+#    distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+#    WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+#    License for the specific language governing permissions and limitations
+#    under the License.
+
+"""Long discards, which raid1 is not to get."""
+
+import os
+
+from tests.functional import base, blocks, disks
+from tests.unit.volume.base import A, B
+
+MIB = 1 << 20
+
+
+class LoopDisk(disks.Disk):
+    """A file: to what UML's own disks can, long discards are unknown."""
+
+    def __init__(self, letter):
+        self.file = '/run/tmp/disk-' + letter
+        with open(self.file, 'wb') as file:
+            file.truncate(1 << 31)
+        self._loop = disks.run('losetup', '--show', '--find',
+                               self.file).strip()
+        super().__init__(letter, self._loop)
+
+    def detach(self):
+        disks.run('losetup', '--detach', self._loop)
+        os.unlink(self.file)
+
+
+class TestDiscards(base.TestCase):
+
+    def attach_disks(self):
+        disks.take_away()
+        found = {letter: LoopDisk(letter) for letter in disks.BACKENDS}
+        for disk in found.values():
+            self.addCleanup(disk.detach)
+        self.addCleanup(disks.take_away)
+        for disk in found.values():
+            disk.attach()
+            disk.make_group()
+        return found
+
+    def used(self):
+        """Bytes that each disk's file takes up."""
+        return [os.stat(disk.file).st_blocks * 512
+                for disk in self.disks.values()]
+
+    def check(self, volume):
+        """Write, discard all, and see that the disks got it."""
+        path = self.path(volume)
+        before = self.used()
+        disks.run('dd', 'if=/dev/urandom', 'of=' + path, 'bs=1M', 'count=32',
+                  'oflag=direct', 'status=none')
+        self.assert_copies_equal(volume, A, B)
+        for was, now in list(zip(before, self.used(), strict=True))[:2]:
+            self.assertGreater(now, was + 31 * MIB)
+        disks.run('blkdiscard', path)
+        for was, now in zip(before, self.used(), strict=True):
+            self.assertLess(now, was + MIB)
+        self.assertEqual(bytes(32 * MIB), blocks.read(path, 32 * MIB))
+        self.assert_copies_equal(volume, A, B)
+
+    def test_thin(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.check(volume)
+        driver.extend_volume(self.reload(volume), 2)
+        self.check(volume)
