@@ -142,6 +142,25 @@ def resume(name, timeout):
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def discards_of(name, timeout):
+    """How many bytes a device discards at least and at most, 0 if it can't.
+    """
+    _check(name)
+    return command.run(['lsblk', '--bytes', '--nodeps', '--noheadings',
+                        '--output', 'DISC-GRAN,DISC-MAX',
+                        '/dev/mapper/' + name], timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def discard(name, start, length, timeout):
+    """Discard a part of what is in a device, in bytes."""
+    _check(name)
+    return command.run(['blkdiscard', '--offset', '%d' % start,
+                        '--length', '%d' % length, '/dev/mapper/' + name],
+                       timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
 def back_out(name, timeout):
     """Resume a device over the table that it was suspended with."""
     _check(name)

@@ -28,7 +28,7 @@ NAME = re.compile(r'[A-Za-z0-9+_.][A-Za-z0-9+_.-]*\Z')
 #: For each kind of object in a full report, what is asked of it.
 COLUMNS = {'vg': 'vg_name,vg_size,vg_free,vg_tags',
            'pv': 'pv_name',
-           'lv': 'lv_name,lv_size,lv_tags,data_percent,pool_lv',
+           'lv': 'lv_name,lv_size,lv_tags,data_percent,pool_lv,origin',
            'pvseg': 'pvseg_start',
            'seg': 'seg_start'}
 #: Where LVM keeps the lists of disks that it may use, on hosts with such.
@@ -50,6 +50,13 @@ def check_names(*names):
 def device_name(vg, name):
     """Name that LVM gives the device of a logical volume."""
     return '%s-%s' % (vg.replace('-', '--'), name.replace('-', '--'))
+
+
+def parse_device_name(device):
+    """Volume group and name of a logical volume from that of its device."""
+    return tuple(word.replace('--', '-') for word in
+                 re.fullmatch(r'((?:[^-]|--)+)-((?:[^-]|--)+)',
+                              device).groups())
 
 
 def _devices_file(timeout):
@@ -149,6 +156,56 @@ def create_pool(vg, pool, devices, timeout):
     check_names(vg, pool)
     return command.run(['lvcreate', '--yes', *_confined(devices, timeout),
                         '-T', '-l', '95%FREE', '%s/%s' % (vg, pool)], timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def release(vg, name, timeout):
+    """Let I/O go on in a logical volume that a failed command suspended.
+
+    This does not touch its disk, as LVM would.
+    """
+    check_names(vg, name)
+    device = device_name(vg, name)
+    for each in (device + '-real', device):
+        state = command.run(['dmsetup', 'info', '--columns', '--noheadings',
+                             '-o', 'suspended', each], timeout)
+        if state[1].strip() == 'Suspended':
+            command.run(['dmsetup', 'clear', each], timeout)
+            command.run(['dmsetup', 'resume', each], timeout)
+
+
+def snapshot_command(vg, origin, name, thin, tags, devices, timeout):
+    """The command that makes a snapshot, which is not active if thin.
+
+    A thick one has room for everything that can be overwritten.
+    """
+    check_names(name)
+    argv = ['lvcreate', '--yes', *_confined(devices, timeout),
+            *_tag_changes(tags, ()), '-n', name]
+    argv += ['-kn', '-an'] if thin else ['-l', '100%ORIGIN']
+    return [*argv, '-s', *_paths(vg, [origin])]
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def create_snapshot(vg, origin, name, thin, tags, devices, timeout):
+    """Make a snapshot of what nobody writes to, or of one copy only."""
+    return command.run(
+        snapshot_command(vg, origin, name, thin, tags, devices, timeout),
+        timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def split_snapshot(vg, origin, name, devices, timeout):
+    """Make a thick snapshot a volume of what it kept.
+
+    It costs its origin's writes nothing any more, and can be cleared.
+    """
+    result = command.run(['lvconvert', '--yes', '--splitsnapshot',
+                          *_confined(devices, timeout), *_paths(vg, [name])],
+                         timeout)
+    if result[0] != 0:
+        release(vg, origin, timeout)
+    return result
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint

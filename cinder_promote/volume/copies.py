@@ -29,6 +29,9 @@ from cinder import exception
 
 TAG_PREFIX = 'cinder-promote.'
 INCOMPLETE = 0
+#: Tag of a snapshot that was taken while its mirror was being made equal after
+#: a crash: what was never acknowledged may differ in it.
+UNEQUAL_TAG = TAG_PREFIX + 'unequal'
 
 
 class StaleCopy(exception.CinderException):

@@ -30,6 +30,10 @@ SECTOR = 512
 #: Sectors that one bit of the write-intent bitmap stands for.
 REGION_SECTORS = 1024
 QUERY_ATTEMPTS = 3
+#: Bytes that raid1 writes or discards at once to a leg that is read last.
+RAID1_PIECE = 1 << 20
+#: Bytes that one command discards.
+DISCARD_STEP = 1 << 30
 
 
 class Legs(enum.Enum):
@@ -85,6 +89,11 @@ class Mirror:
     def size(self):
         """Bytes of the set, which its table may be larger than."""
         return self.total_sectors * SECTOR
+
+    @property
+    def equal(self):
+        """Whether complete legs hold the same, also if never acknowledged."""
+        return self.action not in ('resync', 'repair')
 
     @property
     def percent(self):
@@ -310,6 +319,27 @@ class DeviceMapper:
         results.output(
             dmsetup.clear(name, start, length, priority, self._timeout),
             'clearing %s' % name)
+
+    def discard(self, name, size):
+        """Have a device read as zeros by discarding all that is in it.
+
+        :param size: in bytes
+        :returns: whether it does; a device may not be able to
+        :raises CommandFailed: it is not sure what it holds
+        """
+        granularity, longest = map(int, results.output(
+            dmsetup.discards_of(name, self._timeout),
+            'asking how %s discards' % name).split())
+        # Leaves alone what does not fill a whole block, also of the pieces
+        # that raid1 makes of it.
+        if not longest or RAID1_PIECE % granularity or size % granularity:
+            return False
+        for start in range(0, size, DISCARD_STEP):
+            results.output(
+                dmsetup.discard(name, start, min(DISCARD_STEP, size - start),
+                                self._timeout),
+                'discarding what is in %s' % name)
+        return True
 
     def resume(self, name):
         """Let the I/O of a suspended device go on.

@@ -23,7 +23,7 @@ import time
 
 from oslo_log import log as logging
 
-from cinder_promote.privsep import command, contents, lvm
+from cinder_promote.privsep import command, contents, lvm, snapshots
 from cinder_promote.volume import copies, devices, results, superblocks
 
 LOG = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class LogicalVolume:
     """A logical volume, sizes in bytes.
 
     ``data_percent`` is that of a thin pool, ``pool`` the name of the one that
-    a thin volume is in.
+    a thin volume is in, ``origin`` that of what a snapshot was made of.
     """
 
     name: str
@@ -72,6 +72,7 @@ class LogicalVolume:
     tags: frozenset
     data_percent: float
     pool: str
+    origin: str = ''
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +104,8 @@ def parse(text):
             volumes = [LogicalVolume(
                 volume['lv_name'], int(volume['lv_size']),
                 _tags(volume['lv_tags']),
-                float(volume['data_percent'] or 0), volume['pool_lv'])
+                float(volume['data_percent'] or 0), volume['pool_lv'],
+                volume['origin'])
                 for volume in report['lv']]
             groups[row['vg_name']] = VolumeGroup(
                 row['vg_name'], int(row['vg_size']), int(row['vg_free']),
@@ -263,6 +265,18 @@ class VolumeGroups:
                      [copies.generation_tag(generation)])
         self.clear_metadata(volume_group, volume_name)
 
+    def complete_copy(self, groups, volume_group, volume_name, size):
+        """Make a snapshot that is named like a volume a copy of it.
+
+        :param groups: a scan that has the snapshot
+        :param size: in bytes, at least that of the snapshot
+        :raises CommandFailed: it is not one
+        """
+        self.extend_copy(groups, volume_group, volume_name, size)
+        self._create_metadata(volume_group, volume_name)
+        self.activate(volume_group, volume_name)
+        self.clear_metadata(volume_group, volume_name)
+
     def _create_metadata(self, volume_group, volume_name):
         self._create(volume_group, devices.metadata_name(volume_name),
                      METADATA_SIZE, [])
@@ -299,7 +313,7 @@ class VolumeGroups:
         self.clear_metadata(volume_group, volume_name)
 
     def extend_copy(self, groups, volume_group, volume_name, size):
-        """Extend a copy that is smaller than a size in bytes.
+        """Extend a logical volume that is smaller than a size in bytes.
 
         :raises CommandFailed: it is smaller still
         """
@@ -329,12 +343,28 @@ class VolumeGroups:
             self._create_metadata(volume_group, volume_name)
         self.activate(volume_group, volume_name)
         self.clear_metadata(volume_group, volume_name)
+        self.adopt_snapshot(volume_group, volume_name, generation)
+
+    def adopt_snapshot(self, volume_group, name, generation):
+        """Give a plain logical volume the tags of a copy.
+
+        :raises CommandFailed: it has them not
+        """
         results.output(
             lvm.change_tags(
-                volume_group, [volume_name],
+                volume_group, [name],
                 [self._host_tag, copies.generation_tag(generation)], [],
                 self._only(volume_group), self._timeout),
-            'tagging %s/%s' % (volume_group, volume_name))
+            'tagging %s/%s' % (volume_group, name))
+
+    def create_snapshot_copy(self, volume_group, name, size):
+        """Create what is to become a snapshot by being copied into.
+
+        :param size: in bytes
+        :raises CommandFailed: it could not be created
+        """
+        self._create(volume_group, name, size,
+                     [copies.generation_tag(copies.INCOMPLETE)])
 
     def release(self, groups, volume_group, volume_name):
         """Make a copy a plain logical volume, with nothing around it.
@@ -411,27 +441,101 @@ class VolumeGroups:
                           self._timeout),
             'copying %s from %s to %s' % (volume_name, source, target))
 
+    def snapshot_request(self, volume_group, origin, name, generation,
+                         equal=True):
+        """What ``lvm.create_snapshot`` needs to know, but for the timeout.
+
+        :param generation: that of the snapshot as a copy of what it was made
+            of; None for one that is nobody's copy
+        :param equal: whether those of other copies hold the same
+        :raises CommandFailed: LVM could not be kept from looking at devices
+            that are suspended
+        """
+        disks = self._only(volume_group)
+        if not disks:
+            raise results.CommandFailed(
+                data='volume group %s can not be seen' % volume_group)
+        tags = ([] if generation is None else
+                [self._host_tag, copies.generation_tag(generation)])
+        if not equal:
+            tags.append(copies.UNEQUAL_TAG)
+        return volume_group, origin, name, self._thin, tags, disks
+
+    def create_snapshot(self, volume_group, origin, name, generation):
+        """Make a snapshot of something in one volume group only.
+
+        :param generation: as for ``snapshot_request``
+        :raises CommandFailed: it was not made
+        """
+        results.output(
+            lvm.create_snapshot(
+                *self.snapshot_request(volume_group, origin, name,
+                                       generation), self._timeout),
+            'creating snapshot %s/%s' % (volume_group, name))
+
+    def take_snapshots(self, front, mirror, requests):
+        """Make snapshots of copies at one instant.
+
+        :param front: name of the device above them
+        :param mirror: ``devices.Device`` beneath it, or None
+        :param requests: a ``snapshot_request`` for each
+        :returns: as ``snapshots.take``
+        """
+        return snapshots.take(
+            front, mirror and mirror.name,
+            mirror and [mirror.mirror.health, mirror.mirror.action],
+            requests, self._timeout)
+
+    def remove_snapshot(self, groups, volume_group, name):
+        """Remove a snapshot.
+
+        What a thick one kept is cleared. From when that begins it is no
+        snapshot of anything any more, which its tags say first.
+
+        :raises CommandFailed: it is there still
+        """
+        snapshot = groups[volume_group].volumes[name]
+        if not snapshot.pool and self._clearing.wanted:
+            self.set_generation(groups, volume_group,
+                                {name: copies.INCOMPLETE})
+            if snapshot.origin:
+                results.output(
+                    lvm.split_snapshot(
+                        volume_group, snapshot.origin, name,
+                        self._only(volume_group), self._timeout),
+                    'splitting %s/%s' % (volume_group, name))
+            self._clear_thick(volume_group, snapshot)
+        self._remove(volume_group, [name])
+
     def remove_copy(self, groups, volume_group, volume_name, used=True):
         """Remove a copy and its metadata volume, as far as they exist.
 
         A thick copy is cleared first, which takes as long as its disk needs,
-        but ends with an error once the disk hangs.
+        but ends with an error once the disk hangs. Its snapshots can't be
+        without it; those of a thin one can.
 
         :param used: whether anybody could have written to it
         :raises CommandFailed: one is there still
         """
         present = groups[volume_group].volumes
         copy = present.get(volume_name)
-        if copy and not copy.pool and used:
-            self._clear_thick(volume_group, copy)
+        if copy and not copy.pool:
+            for snapshot in present.values():
+                if snapshot.origin == volume_name:
+                    self.remove_snapshot(groups, volume_group, snapshot.name)
+            if used:
+                self._clear_thick(volume_group, copy)
         names = [name for name in (volume_name,
                                    devices.metadata_name(volume_name))
                  if name in present]
         if names:
-            results.output(
-                lvm.remove(volume_group, names, self._only(volume_group),
-                           self._timeout),
-                'removing %s from %s' % (' and '.join(names), volume_group))
+            self._remove(volume_group, names)
+
+    def _remove(self, volume_group, names):
+        results.output(
+            lvm.remove(volume_group, names, self._only(volume_group),
+                       self._timeout),
+            'removing %s from %s' % (' and '.join(names), volume_group))
 
     def _clear_thick(self, volume_group, volume):
         if not self._clearing.wanted:
@@ -480,19 +584,31 @@ class VolumeGroups:
                       copies.partner_tag('source', other) in tags]
         return found[1:]
 
-    def activate(self, volume_group, volume_name):
+    def activate(self, volume_group, volume_name, metadata=True):
         """Activate a copy and its metadata volume.
 
+        :param metadata: whether it has one, as snapshots have not
         :raises CommandFailed: they are not both active
         """
-        self._activate(volume_group, [volume_name,
-                                      devices.metadata_name(volume_name)])
+        self._activate(volume_group, [volume_name] + (
+            [devices.metadata_name(volume_name)] if metadata else []))
 
     def _activate(self, volume_group, names):
         results.output(
             lvm.activate(volume_group, names, self._only(volume_group),
                          self._timeout),
             'activating %s/%s' % (volume_group, names[0]))
+
+    def resume(self, volume_group, name):
+        """Let I/O go on in a copy that a killed command left suspended.
+
+        LVM puts right what the command had begun with; if its disk does not
+        answer, I/O has to fail rather than to wait.
+        """
+        try:
+            self._activate(volume_group, [name])
+        except results.CommandFailed:
+            lvm.release(volume_group, name, self._timeout)
 
     def set_generation(self, groups, volume_group, generations):
         """Set the generation of copies in a volume group.

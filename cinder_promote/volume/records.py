@@ -175,6 +175,19 @@ def is_plain(volume_id, name):
             of_volume(volume) is None)
 
 
+def is_snapshot_deleted(snapshot_id):
+    """Whether the database says that a snapshot was deleted.
+
+    A snapshot it knows nothing of is not a deleted one.
+    """
+    ctxt = context.get_admin_context(read_deleted='only')
+    try:
+        objects.Snapshot.get_by_id(ctxt, snapshot_id)
+    except exception.SnapshotNotFound:
+        return False
+    return True
+
+
 def shares_its_name(volume):
     """Whether another volume's data goes by the name of this one's."""
     ctxt = context.get_admin_context()

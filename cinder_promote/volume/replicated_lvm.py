@@ -33,8 +33,9 @@ from cinder_promote.volume import (
     groups,
     options,
     records,
-    refusals,
     replication,
+    snapshot_operations,
+    snapshots,
     targets,
 )
 
@@ -46,7 +47,8 @@ cfg.CONF.register_opts(options.volume_opts,
 
 
 @interface.volumedriver
-class ReplicatedLVMVolumeDriver(changes.VolumeChanges, refusals.Refusals,
+class ReplicatedLVMVolumeDriver(snapshot_operations.SnapshotOperations,
+                                changes.VolumeChanges,
                                 cinder_lvm.LVMVolumeDriver):
     """LVM with volumes that survive the loss of their volume group."""
 
@@ -63,7 +65,9 @@ class ReplicatedLVMVolumeDriver(changes.VolumeChanges, refusals.Refusals,
         self._held = False
         self._primary_lost = False
         self._groups = None
+        self._mapper = None
         self._replication = None
+        self._snapshots = None
         self._look = None
 
     @classmethod
@@ -107,9 +111,12 @@ class ReplicatedLVMVolumeDriver(changes.VolumeChanges, refusals.Refusals,
         self._groups = groups.VolumeGroups(
             self.host, timeout,
             groups.Clearing.from_options(self.configuration))
+        self._mapper = devices.DeviceMapper(timeout)
         self._replication = replication.Replication(
-            self.host, self._groups, devices.DeviceMapper(timeout),
+            self.host, self._groups, self._mapper,
             self.configuration.replication_copy_rate << 20)
+        self._snapshots = snapshots.Snapshots(
+            self._groups, self._mapper, self._replication)
 
     def check_for_setup_error(self):
         """Check the volume groups, then bring the volumes up.
@@ -118,6 +125,7 @@ class ReplicatedLVMVolumeDriver(changes.VolumeChanges, refusals.Refusals,
         :raises StaleCopy: the section points at an old copy of a volume
         """
         primary = self._primary
+        self._replication.resume()
         found = self._groups.scan()
         serving = self._active.volume_group if self._active else primary
         self._check_groups(found, primary, serving)
@@ -133,6 +141,7 @@ class ReplicatedLVMVolumeDriver(changes.VolumeChanges, refusals.Refusals,
             records.confirm_failover(self.host)
         self._serve_from(serving)
         self._prepare_groups(found, serving)
+        self._snapshots.sweep()
         if self._look is None:
             self._look = loopingcall.FixedIntervalLoopingCall(
                 self._replication_look)
@@ -291,7 +300,10 @@ class ReplicatedLVMVolumeDriver(changes.VolumeChanges, refusals.Refusals,
             # A row that was made from a replicated volume's, to migrate it.
             return ({'replication_driver_data': None}
                     if volume.replication_driver_data else None)
-        record = self._replication.create(volume)
+        return self._create_replicated(volume)
+
+    def _create_replicated(self, volume, make_copies=None):
+        record = self._replication.create(volume, make_copies)
         return {'replication_status': record.status,
                 'replication_driver_data': record.current.to_driver_data()}
 
@@ -306,6 +318,8 @@ class ReplicatedLVMVolumeDriver(changes.VolumeChanges, refusals.Refusals,
                     self._volume_not_present(volume.name)):
                 return self._delete_left_volume(volume)
             return super().delete_volume(volume)
+        self._snapshots.check_none_depends(volume.name,
+                                           self.configuration.volume_group)
         self._replication.delete(volume.name)
         return None
 

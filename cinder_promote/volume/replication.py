@@ -44,6 +44,27 @@ LATE_SWITCH_TIMEOUT = 5
 LATE_SWITCH_INTERVAL = 60
 
 
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """What a volume is made of at some time.
+
+    ``complete`` are the volume groups whose copies are in sync, ``mirror``
+    the ``devices.Device`` beneath the front if there is one, ``groups`` a
+    scan.
+    """
+
+    serving: str
+    complete: tuple
+    mirror: devices.Device | None
+    generation: int
+    groups: dict
+
+    @property
+    def equal(self):
+        """Whether the copies hold the same, also if never acknowledged."""
+        return self.mirror is None or self.mirror.mirror.equal
+
+
 class Replication(extension.Extending, conversion.Converting):
     """The replicated volumes of one backend.
 
@@ -76,6 +97,18 @@ class Replication(extension.Extending, conversion.Converting):
         self._next_late_switch = 0
 
     # Start
+
+    def resume(self):
+        """Let go on what a killed service left standing still.
+
+        That comes first: LVM may wait for devices that are suspended.
+        """
+        present = self._mapper.devices()
+        for name in records.of_backend(self._host):
+            try:
+                self._resume_devices(name, present)
+            except exception.VolumeBackendAPIException:
+                LOG.exception('Volume %s stands still.', name)
 
     def start(self, volume_group, targets, protecting, failed_over):
         """Bring the devices to what configuration and database say.
@@ -203,11 +236,18 @@ class Replication(extension.Extending, conversion.Converting):
         :returns: the devices as they are then
         """
         front = devices.front_name(name)
-        left = [device for device in present.values() if device.suspended]
+        mirrors = [device for device in present
+                   if device.startswith(devices.mirror_prefix(name))]
+        legs = [leg for device in [front, *mirrors] if device in present
+                for leg in present[device].uses if leg and leg not in mirrors]
+        left = [device for device in [*legs, *mirrors, front]
+                if device in present and present[device].suspended]
         for device in left:
-            if device.name.startswith(devices.mirror_prefix(name)):
-                self._mapper.back_out(device.name)
-            elif device.name == front:
+            if device in legs:
+                self._groups.resume(*lvm.parse_device_name(device))
+            elif device in mirrors:
+                self._mapper.back_out(device)
+            else:
                 self._mapper.resume(front)
         return self._mapper.devices() if left else present
 
@@ -316,9 +356,12 @@ class Replication(extension.Extending, conversion.Converting):
 
     # One volume
 
-    def create(self, volume):
+    def create(self, volume, make_copies=None):
         """Create a volume with all its copies.
 
+        :param make_copies: makes the copies in the volume groups that it is
+            given, equal and of generation 1, with the lock held; without it
+            they are empty
         :returns: its ``records.Record``
         :raises CommandFailed: something failed; what was made until then is
             removed as far as that is possible, deleting does the rest
@@ -339,17 +382,28 @@ class Replication(extension.Extending, conversion.Converting):
             record = records.Record(
                 volume.id, name, volume.size << 30, Status.DISABLED,
                 copies.Current(1, self._volume_group))
-            self._make(record, legs)
+            if make_copies:
+                make_copies(legs)
+                groups = self._groups.scan()
+                for group in reversed(legs):
+                    self._groups.complete_copy(groups, group, name,
+                                               record.size)
+            else:
+                self._create_copies(record, legs)
+            self._make(record, legs, bool(make_copies) or
+                       self._groups.new_copies_are_equal)
             self._records[name] = record
             return record
 
-    def _make(self, record, legs):
+    def _create_copies(self, record, legs):
         equal = self._groups.new_copies_are_equal
         for group in reversed(legs):
             complete = equal or group == self._volume_group
             self._groups.create_copy(
                 group, record.name, record.size,
                 1 if complete else copies.INCOMPLETE)
+
+    def _make(self, record, legs, equal):
         table = devices.front_over_copy(record.size, self._volume_group,
                                         record.name)
         if len(legs) > 1:
@@ -411,6 +465,42 @@ class Replication(extension.Extending, conversion.Converting):
             if (metadata in group.volumes or self._groups.copies(
                     {group.name: group}, volume_name)):
                 self._groups.remove_copy(groups, group.name, volume_name)
+
+    @contextlib.contextmanager
+    def still(self, name):
+        """Keep a volume's devices as they are for a while.
+
+        :returns: a context manager that gives a ``Standing``
+        """
+        with self._turn():
+            yield self.standing(name)
+
+    def standing(self, name):
+        """What a volume is made of now, for who holds the lock.
+
+        :returns: ``Standing``
+        :raises CommandFailed: it is not served as it should be
+        """
+        record = self._records.get(name)
+        groups = self._groups.scan()
+        present = self._mapper.devices()
+        if record is None or devices.front_name(name) not in present:
+            raise results.CommandFailed(
+                data='volume %s is not served' % name)
+        mirror = self._live_mirror(name, present)
+        if mirror:
+            complete = [group for index, group
+                        in enumerate(self._legs(mirror, name, groups))
+                        if group and mirror.mirror.leg_complete(index)]
+        else:
+            self._expect_single(record, present)
+            complete = [self._volume_group]
+        if self._volume_group not in complete:
+            raise results.CommandFailed(
+                data='the copy of %s in volume group %s is not in sync'
+                % (name, self._volume_group))
+        return Standing(self._volume_group, tuple(complete), mirror,
+                        record.current.generation, groups)
 
     # Fail-over
 

@@ -163,5 +163,17 @@ class TestCase(base.DriverTestCase):
             self.beneath(self.mirror(volume)))
 
 
+class LoopDisks:
+    """For tests of what discards do."""
+
+    def attach_disks(self):
+        """Disks that are files."""
+        found = disks.new_loops()
+        for disk in found.values():
+            self.addCleanup(disk.detach)
+        self.addCleanup(disks.take_away)
+        return found
+
+
 def _device(group, name):
     return '%s-%s' % (group.replace('-', '--'), name.replace('-', '--'))

@@ -148,9 +148,12 @@ class Writer:
             self._process.kill()
             self._process.wait(60)
 
-    def verify(self, path):
-        """Make sure that a device has all that was acknowledged."""
-        count = self.acknowledged
+    def verify(self, path, count=None):
+        """Make sure that a device has all that was acknowledged.
+
+        :param count: of blocks, if not all that were until now
+        """
+        count = self.acknowledged if count is None else count
         if not count:
             raise AssertionError('nothing was written')
         wrong = numbered_blocks.find_wrong(

@@ -20,34 +20,7 @@ from tests.unit.volume.base import A, B
 MIB = 1 << 20
 
 
-class LoopDisk(disks.Disk):
-    """A file: to what UML's own disks can, long discards are unknown."""
-
-    def __init__(self, letter):
-        self.file = '/run/tmp/disk-' + letter
-        with open(self.file, 'wb') as file:
-            file.truncate(1 << 31)
-        self._loop = disks.run('losetup', '--show', '--find',
-                               self.file).strip()
-        super().__init__(letter, self._loop)
-
-    def detach(self):
-        disks.run('losetup', '--detach', self._loop)
-        os.unlink(self.file)
-
-
-class TestDiscards(base.TestCase):
-
-    def attach_disks(self):
-        disks.take_away()
-        found = {letter: LoopDisk(letter) for letter in disks.BACKENDS}
-        for disk in found.values():
-            self.addCleanup(disk.detach)
-        self.addCleanup(disks.take_away)
-        for disk in found.values():
-            disk.attach()
-            disk.make_group()
-        return found
+class TestDiscards(base.LoopDisks, base.TestCase):
 
     def used(self):
         """Bytes that each disk's file takes up."""

@@ -93,7 +93,6 @@ class SectionTest(ConfigurationTestCase):
                 "target_port": "3260",
                 "target_prefix": "iqn.2010-10.org.openstack:",
                 "volume_clear": "zero",
-                "image_volume_cache_enabled": "False",
                 "replication_device": "backend_id:lvm-c,"
                 "volume_group:promote-lvm-c",
             },

@@ -179,7 +179,12 @@ class TestCase(DriverTestCase):
                 ('cinder_promote.volume.groups._candidate_disks',
                  lambda: [group.disk for group
                           in self.host.groups.values()]),
+                # One after the other, so that each is killed in its turn.
                 ('cinder_promote.privsep.dmsetup.WORKERS', 1),
+                ('cinder_promote.privsep.snapshots.WORKERS', 1),
+                ('cinder.volume.volume_utils.copy_volume', self.host.copy),
+                ('cinder.privsep.lvm.lvrename',
+                 lambda *words: self.host.execute('lvrename', *words)),
                 ('cinder_promote.privsep.contents.LOCKS', self.locks)):
             self.useFixture(fixtures.MonkeyPatch(target, replacement))
         self.run_threads(RunsAtOnce)
@@ -190,7 +195,7 @@ class TestCase(DriverTestCase):
         :param kind: what stands for ``threading.Thread``
         """
         names = types.SimpleNamespace(**dict(vars(threading), Thread=kind))
-        for module in ('filling', 'replication'):
+        for module in ('filling', 'replication', 'snapshots'):
             self.useFixture(fixtures.MonkeyPatch(
                 'cinder_promote.volume.%s.threading' % module, names))
 

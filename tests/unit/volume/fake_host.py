@@ -65,6 +65,8 @@ class Volume:
     opened: bool = False
     #: Where there is old data of others, from byte to byte.
     old_data: list = dataclasses.field(default_factory=list)
+    origin: str = ''
+    suspended: bool = False
 
     @property
     def device(self):
@@ -120,6 +122,14 @@ class FakeHost:
         self.settings = 'use_devicesfile=0'
         self.metadata_snapshots = set()
         self.copied = 0
+        #: Whether nothing is done any more after a ``Crash``, not even what
+        #: is cleaned up on the way out.
+        self.dies = False
+        self.dead = False
+        #: The group where the next snapshot is given up half-way.
+        self.stuck = None
+        self.granularity = 64 << 10
+        self.longest_discard = 16 << 20
 
     # Commands
 
@@ -171,8 +181,9 @@ class FakeHost:
         return seen
 
     def _begin(self, argv):
-        if self.crash_before == len(self.commands):
+        if self.dead or self.crash_before == len(self.commands):
             self.crash_before = None
+            self.dead = self.dies
             raise Crash()
         self.commands.append(argv)
         if self.meanwhile:
@@ -212,6 +223,8 @@ class FakeHost:
             if (volume in self._beneath(device) and
                     start < self._size(device)):
                 raise AssertionError('%s was cleared in use' % name)
+        if volume.origin and not volume.pool or self._thick_snapshots(volume):
+            raise AssertionError('clearing %s fills a snapshot' % name)
         if start + length > volume.size:
             raise ValueError('No space left on device')
         self._zero(volume, start, length)
@@ -261,7 +274,8 @@ class FakeHost:
             'pv': [{'pv_name': group.disk}],
             'lv': [{'lv_name': volume.name, 'lv_size': str(volume.size),
                     'lv_tags': ','.join(sorted(volume.tags)),
-                    'data_percent': '', 'pool_lv': volume.pool}
+                    'data_percent': '', 'pool_lv': volume.pool,
+                    'origin': volume.origin}
                    for volume in group.volumes.values()]}
             for group in self.groups.values()
             if group.state == OK and group.disk in disks]})
@@ -318,6 +332,8 @@ class FakeHost:
         self._readable(words[-1]).tags |= set(tags)
 
     def lvcreate(self, words, disks):
+        if '-s' in words or '--snapshot' in words:
+            return self._create_snapshot(words)
         tags = self._take_option(words, '--addtag')
         name = self._take_option(words, '-n')
         size = (self._take_option(words, '-V') or
@@ -342,11 +358,52 @@ class FakeHost:
             self.minor, set(tags), {} if thin else dict(group.remains),
             pool=pool if thin and name != pool else '')
 
+    def _create_snapshot(self, words):
+        """LVM suspends what a snapshot is made of meanwhile."""
+        tags = self._take_option(words, '--addtag')
+        name = (self._take_option(words, '-n') or
+                self._take_option(words, '--name'))[0]
+        self._take_option(words, '-l')
+        self._take_option(words, '-L')
+        origin = self._find(words[-1])
+        group = origin.group
+        if name in group.volumes:
+            raise ValueError('%s exists' % name)
+        if self.stuck == group.name:
+            self.stuck = None
+            origin.suspended = True
+            raise TimeoutError()
+        if origin.origin and not origin.pool:
+            raise ValueError('Snapshots of snapshots are not supported')
+        self.minor += 1
+        group.volumes[name] = Volume(
+            group, name, origin.size, self.minor, set(tags),
+            dict(origin.data), pool=origin.pool, origin=origin.name,
+            active=not origin.pool, old_data=list(origin.old_data))
+
+    @staticmethod
+    def _thick_snapshots(volume):
+        return [other for other in volume.group.volumes.values()
+                if other.origin == volume.name and not other.pool]
+
+    def lvconvert(self, words, disks):
+        if '--splitsnapshot' not in words:
+            raise ValueError(words)
+        volume = self._find(words[-1])
+        if volume.pool or not volume.origin:
+            raise ValueError('%s is not a thick snapshot' % words[-1])
+        volume.origin, volume.active = '', False
+
     def lvextend(self, words, disks):
-        size = int(self._take_option(words, '-L')[0].removesuffix('b'))
+        number, unit = re.fullmatch(
+            r'(\d+)([bg])', self._take_option(words, '-L')[0]).groups()
+        size = int(number) * {'b': 1, 'g': 1 << 30}[unit]
         volume = self._find(words[-1])
         if size <= volume.size:
             raise ValueError('New size matches existing size.')
+        if self._thick_snapshots(volume) and volume.active:
+            raise ValueError('Snapshot origin volumes can be resized only '
+                             'while inactive')
         used = sum(other.size for other in volume.group.volumes.values()
                    if not other.pool)
         if not volume.pool:
@@ -379,18 +436,25 @@ class FakeHost:
             for device in self.devices.values():
                 if volume in self._beneath(device):
                     raise ValueError('%s is in use' % path)
-            if not volume.pool:
-                volume.group.remains.update(volume.data)
-            del volume.group.volumes[volume.name]
+            for each in [volume, *self._thick_snapshots(volume)]:
+                if not each.pool:
+                    each.group.remains.update(each.data)
+                del each.group.volumes[each.name]
+            for other in volume.group.volumes.values():
+                if other.origin == volume.name:
+                    other.origin = ''
 
     def lvchange(self, words, disks):
         add = self._take_option(words, '--addtag')
         delete = self._take_option(words, '--deltag')
+        activate = '-ay' in words or self._take_option(words, '-a') == ['y']
+        self._take_option(words, '-k')
         for path in words[1:]:
             if not path.startswith('-') and path != 'y':
                 volume = self._find(path)
                 volume.tags = volume.tags - set(delete) | set(add)
-                volume.active = volume.active or '-ay' in words
+                volume.active = volume.active or activate
+                volume.suspended = volume.suspended and not activate
 
     # Device-mapper
 
@@ -520,10 +584,23 @@ class FakeHost:
                         leg for leg, state in enumerate(device.health)
                         if state in 'D-'}}
 
+    def _named(self, name):
+        """A device, which may be that of a logical volume."""
+        return self.devices.get(name) or next(
+            (volume for group in self.groups.values()
+             for volume in group.volumes.values()
+             if volume.device == name and volume.active), None)
+
     def dm_info(self, words, disks):
-        lines = ['%s Active 253 %d' % (volume.device, volume.minor)
-                 for group in self.groups.values()
-                 for volume in group.volumes.values()]
+        if words[-1] != 'name,suspended,major,minor':
+            device = self._named(words[-1])
+            if device is None:
+                raise KeyError(words[-1])
+            return 'Suspended' if device.suspended else 'Active'
+        lines = ['%s %s 253 %d' % (
+            volume.device, 'Suspended' if volume.suspended else 'Active',
+            volume.minor) for group in self.groups.values()
+            for volume in group.volumes.values()]
         lines += ['%s Active 253 %d' % (volume.device, volume.minor)
                   for volume in self.gone.values()]
         lines += ['%s %s 253 %d' % (
@@ -549,11 +626,14 @@ class FakeHost:
             self.vanishing -= 1
             raise KeyError('Device does not exist.')
         for device in self.devices.values():
-            if ' raid ' in device.table:
+            if ' raid ' in device.table and words[-1] in ('raid',
+                                                          device.name):
                 table_size = int(device.table.split()[1])
                 total = device.synced // 512
-                lines.append('%s: 0 %d raid raid1 %d %s %d/%d %s 0 0 -' % (
-                    device.name, table_size, len(device.health),
+                prefix = '' if words[-1] == device.name else (
+                    device.name + ': ')
+                lines.append('%s0 %d raid raid1 %d %s %d/%d %s 0 0 -' % (
+                    prefix, table_size, len(device.health),
                     ''.join(device.health),
                     total if 'a' not in device.health else total // 4,
                     total, device.action))
@@ -585,7 +665,7 @@ class FakeHost:
         self.devices[name].inactive = table
 
     def dm_clear(self, words, disks):
-        self.devices[words[2]].inactive = None
+        self._named(words[2]).inactive = None
 
     def dm_suspend(self, words, disks):
         device = self.devices[words[-1]]
@@ -602,8 +682,10 @@ class FakeHost:
                 yield below
 
     def dm_resume(self, words, disks):
-        device = self.devices[words[2]]
-        if device.inactive:
+        device = self._named(words[2])
+        if device is None:
+            raise KeyError(words[2])
+        if isinstance(device, Mapped) and device.inactive:
             table, device.inactive = device.inactive, None
             device.limited = False
             self._activate(device, table)
@@ -633,11 +715,40 @@ class FakeHost:
         for leg in legs[1:]:
             leg.data = dict(legs[0].data)
 
+    def lsblk(self, words, disks):
+        return '%12d %12d' % (self.granularity, self.longest_discard)
+
+    def blkdiscard(self, words, disks):
+        start, length = words[words.index('--offset') + 1], words[
+            words.index('--length') + 1]
+        target = self.devices[words[-1].removeprefix('/dev/mapper/')]
+        size = int(target.table.split()[1]) << 9
+        if not int(length) or int(start) + int(length) > size:
+            raise ValueError('out of range')
+        # Keys have no place: all are discarded with the last of them.
+        if int(start) + int(length) == size:
+            for key in self.read(target.name):
+                self.write(target.name, key, None)
+
+    def copy(self, source, destination, size_in_m, blocksize, execute=None,
+             sparse=False):
+        """As ``volume_utils.copy_volume``."""
+        self._begin(['copy', source, destination])
+        data = self.read(source.removeprefix('/dev/mapper/'))
+        name = destination.removeprefix('/dev/mapper/')
+        for key in [] if sparse else self.read(name):
+            self.write(name, key, None)
+        for key, value in data.items():
+            self.write(name, key, value)
+
     # What a user of a device, and fate, do
 
     def write(self, name, key, value):
         """Write to a device; returns once it is acknowledged."""
-        self._write(self.devices[name], key, value)
+        device = self._named(name)
+        if device.suspended:
+            raise AssertionError('%s is suspended' % name)
+        self._write(device, key, value)
 
     def stands_still(self, name):
         """Whether a write to a device would have to wait."""
@@ -652,13 +763,23 @@ class FakeHost:
         if isinstance(target, Volume):
             if target.group.state != OK:
                 raise BadDisk(target.group.name)
-            target.data[key] = value
-            target.zeroed = 0
+            self._put(target, key, value)
         elif ' raid ' in target.table:
             self._write_mirror(target, key, value)
         else:
             self._write(self._target(self._paths(target.table)[0]),
                         key, value)
+
+    @staticmethod
+    def _put(volume, key, value):
+        """None stands for zeros."""
+        if volume.suspended:
+            raise AssertionError('%s is suspended' % volume.device)
+        volume.zeroed = 0
+        if value is None:
+            volume.data.pop(key, None)
+        else:
+            volume.data[key] = value
 
     def _write_mirror(self, device, key, value):
         done = False
@@ -671,16 +792,20 @@ class FakeHost:
                 device.dirty.add(key)
                 self._write_superblocks(device)
             else:
-                leg.data[key] = value
-                leg.zeroed = 0
+                self._put(leg, key, value)
                 done = True
         if not done:
             raise BadDisk(device.name)
 
     def read(self, name):
         """What a device holds."""
-        target = self.devices[name]
-        size = self._size(target)
+        target = self._named(name)
+        if target is None:
+            raise BadDisk(name)
+        if target.suspended:
+            raise AssertionError('%s is suspended' % name)
+        size = (self._size(target) if isinstance(target, Mapped)
+                else target.size)
         while isinstance(target, Mapped):
             if target.suspended:
                 raise AssertionError('%s is suspended' % target.name)
@@ -715,10 +840,11 @@ class FakeHost:
 
     def cut_power(self):
         """Start the host anew: copies stay, devices do not."""
+        self.dead = False
         self.devices.clear()
         for group in self.groups.values():
             for volume in group.volumes.values():
-                volume.active = False
+                volume.active = volume.suspended = False
 
     def fail(self, group):
         """Let a disk answer with errors."""

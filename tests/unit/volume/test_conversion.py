@@ -348,12 +348,6 @@ class TestThickRetype(ConvertingTest):
 
 class TestManage(ConvertingTest):
 
-    def setUp(self):
-        super().setUp()
-        self.useFixture(fixtures.MonkeyPatch(
-            'cinder.privsep.lvm.lvrename',
-            lambda *words: self.host.execute('lvrename', *words)))
-
     def existing(self, size=GIB):
         driver = self.start(**self.options)
         self.host.run(['lvcreate', '-T', '-n', 'theirs', '-V', '%db' % size,
