@@ -20,6 +20,7 @@ long in there, and ``run`` in each boot. A test that was begun before a power
 cut is run again after it, those before it are not.
 """
 
+import faulthandler
 import os
 import pathlib
 import sys
@@ -30,6 +31,8 @@ from tests.functional import machine
 from tests.unit.api import base
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+#: After how many seconds a test shows where its threads are.
+LONG = 300
 
 
 class Result(unittest.TestResult):
@@ -38,6 +41,7 @@ class Result(unittest.TestResult):
     def startTest(self, test):
         super().startTest(test)
         self.begun = time.monotonic()
+        faulthandler.dump_traceback_later(LONG, repeat=True, file=sys.stdout)
         print(_name(test), end=' ... ', flush=True)
 
     def _ended(self, test, outcome, err=None):
@@ -45,6 +49,10 @@ class Result(unittest.TestResult):
             print('\n' + self._exc_info_to_string(err, test))
         print('%s (%.1f s)' % (outcome, time.monotonic() - self.begun))
         machine.append('done', '%s %s' % (outcome, _name(test)))
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        faulthandler.cancel_dump_traceback_later()
 
     def addSuccess(self, test):
         self._ended(test, 'ok')
