@@ -54,34 +54,34 @@ def wait_until(condition, what, timeout=60):
         time.sleep(0.05)
 
 
-def _chunks(path, length):
+def _chunks(path, length=None, start=0):
     buffer = mmap.mmap(-1, STEP)
     device = os.open(path, os.O_RDONLY | os.O_DIRECT)
     try:
-        end = length or os.lseek(device, 0, os.SEEK_END)
-        for offset in range(0, end, STEP):
+        end = start + length if length else os.lseek(device, 0, os.SEEK_END)
+        for offset in range(start, end, STEP):
             got = os.preadv(device, [buffer], offset)
             yield memoryview(buffer)[:min(got, end - offset)]
     finally:
         os.close(device)
 
 
-def read(path, length):
-    """The first bytes of a device."""
-    return b''.join(map(bytes, _chunks(path, length)))
+def read(path, length, start=0):
+    """Some bytes of a device, from its start or from a whole block."""
+    return b''.join(map(bytes, _chunks(path, length, start)))
 
 
 def digest(path):
     """A checksum of all that a device holds."""
     total = hashlib.sha256()
-    for chunk in _chunks(path, None):
+    for chunk in _chunks(path):
         total.update(chunk)
     return total.hexdigest()
 
 
 def holds(path, data):
     """Whether a device has some bytes anywhere within a block."""
-    return any(data in bytes(chunk) for chunk in _chunks(path, None))
+    return any(data in bytes(chunk) for chunk in _chunks(path))
 
 
 class Writer:
