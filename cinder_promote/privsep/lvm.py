@@ -28,7 +28,8 @@ NAME = re.compile(r'[A-Za-z0-9+_.][A-Za-z0-9+_.-]*\Z')
 #: For each kind of object in a full report, what is asked of it.
 COLUMNS = {'vg': 'vg_name,vg_size,vg_free,vg_tags',
            'pv': 'pv_name',
-           'lv': 'lv_name,lv_size,lv_tags,data_percent,pool_lv,origin',
+           'lv': 'lv_name,lv_size,lv_tags,data_percent,pool_lv,origin,'
+                 'lv_health_status',
            'pvseg': 'pvseg_start',
            'seg': 'seg_start'}
 #: Where LVM keeps the lists of disks that it may use, on hosts with such.
@@ -221,6 +222,27 @@ def activate(vg, names, devices, timeout):
     return command.run(['lvchange', '--yes', '-ay', '-K',
                         *_confined(devices, timeout), *_paths(vg, names)],
                        timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def revive_pool(vg, pool, names, devices, timeout):
+    """Have a thin pool work again that gave up, for its disk failed.
+
+    The kernel reads its metadata again once it was inactive, and so were its
+    volumes, which those are again then that are not to be skipped.
+
+    :param names: of its volumes
+    :returns: a result of ``command.run``, an error if one is in use
+    """
+    confined = _confined(devices, timeout)
+    for step in (names, [pool]):
+        result = command.run(['lvchange', '-an', *confined,
+                              *_paths(vg, step)], timeout)
+        if result[0] != 0:
+            break
+    again = command.run(['lvchange', '-ay', *confined,
+                         *_paths(vg, names or [pool])], timeout)
+    return again if result[0] == 0 else result
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint

@@ -64,7 +64,8 @@ class LogicalVolume:
     """A logical volume, sizes in bytes.
 
     ``data_percent`` is that of a thin pool, ``pool`` the name of the one that
-    a thin volume is in, ``origin`` that of what a snapshot was made of.
+    a thin volume is in, ``origin`` that of what a snapshot was made of,
+    ``failed`` whether the kernel gave up a thin pool.
     """
 
     name: str
@@ -73,6 +74,7 @@ class LogicalVolume:
     data_percent: float
     pool: str
     origin: str = ''
+    failed: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +107,7 @@ def parse(text):
                 volume['lv_name'], int(volume['lv_size']),
                 _tags(volume['lv_tags']),
                 float(volume['data_percent'] or 0), volume['pool_lv'],
-                volume['origin'])
+                volume['origin'], volume['lv_health_status'] == 'failed')
                 for volume in report['lv']]
             groups[row['vg_name']] = VolumeGroup(
                 row['vg_name'], int(row['vg_size']), int(row['vg_free']),
@@ -630,6 +632,43 @@ class VolumeGroups:
                                 [copies.generation_tag(old)],
                                 self._only(volume_group), self._timeout),
                 'raising the generation of copies in %s' % volume_group)
+
+    def revive_pools(self, groups):
+        """Have thin pools work again whose disk failed and works now.
+
+        :param groups: those of a scan that are to be looked at
+        :returns: whether there was something to do
+        """
+        changed = False
+        for group in groups.values():
+            if any(self._host_tag in volume.tags
+                   for volume in group.volumes.values()):
+                try:
+                    changed |= self._revive_pool(group)
+                except results.CommandFailed as error:
+                    LOG.error('Thin pool %s does not work: %s',
+                              pool_name(group.name), error)
+        return changed
+
+    def _revive_pool(self, group):
+        """Have the pool of a volume group work again whose disk failed.
+
+        :returns: whether there was something to do
+        :raises CommandFailed: it does not work, for a volume may be in use
+        """
+        pool = group.volumes.get(pool_name(group.name))
+        if pool is None or not pool.failed:
+            return False
+        LOG.info('Thin pool %s of a disk that failed is used again.',
+                 pool.name)
+        results.output(
+            lvm.revive_pool(
+                group.name, pool.name,
+                [volume.name for volume in group.volumes.values()
+                 if volume.pool == pool.name],
+                self._only(group.name), self._timeout),
+            'having pool %s work again' % pool.name)
+        return True
 
     def prepare_target(self, groups, serving, target):
         """Give a target its pool, and each group a tag of its partner.

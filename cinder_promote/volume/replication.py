@@ -121,7 +121,10 @@ class Replication(extension.Extending, conversion.Converting):
         """
         with self._lock:
             self._configure(volume_group, targets, protecting, failed_over)
-            groups = self._finish_conversions(self._groups.scan())
+            groups = self._groups.scan()
+            if self._groups.revive_pools(groups):
+                groups = self._groups.scan()
+            groups = self._finish_conversions(groups)
             generations = self._check_copies(groups, failed_over)
             self._sweep(groups)
             present = self._mapper.devices()
@@ -369,6 +372,7 @@ class Replication(extension.Extending, conversion.Converting):
         name = volume.name
         with contextlib.ExitStack() as failure, self._turn():
             groups = self._prepare_targets(self._groups.scan())
+            self._revive_targets(groups)
             legs = self._wanted_legs()
             for group in legs:
                 if group in groups and (
@@ -840,6 +844,11 @@ class Replication(extension.Extending, conversion.Converting):
                                   target)
         return self._groups.scan() if changed else groups
 
+    def _revive_targets(self, groups):
+        self._groups.revive_pools({name: groups[name]
+                                   for name in self._targets
+                                   if name in groups})
+
     def _is_settled(self, record, mirror):
         """Whether there is nothing to do but wait."""
         if mirror is None or record.status == Status.ERROR:
@@ -890,6 +899,8 @@ class Replication(extension.Extending, conversion.Converting):
         self._remove_mirrors(name, present)
         seen = self._groups.copies(groups, name)
         size = record.served_size(seen[self._volume_group])
+        # Now that the volume does not use what they hold any more.
+        self._revive_targets(groups)
         for group in self._targets:
             if group in seen and seen[group].generation >= self._newest(
                     name, groups):

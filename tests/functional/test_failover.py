@@ -54,6 +54,30 @@ class TestFailover(base.TestCase):
         writer.verify(self.path(volume, C))
 
 
+class TestRepair(base.TestCase):
+
+    def test_old_primary_becomes_the_target(self):
+        driver = self.start()
+        volume = self.create(driver)
+        writer = self.writer(volume)
+        self.disks['a'].fail()
+        # The pool fails once it has to write its metadata.
+        disks.run('dmsetup', 'message', 'promote--a-promote--a--pool-tpool',
+                  '0', 'create_thin 99')
+        self.manager_fails_over(driver, volume)
+        writer.goes_on()
+        self.end_threads()
+        self.disks['a'].repair()
+        self.assertEqual('failed', disks.run(
+            'lvs', '--noheadings', '-o', 'lv_health_status',
+            A + '/%s-pool' % A).strip())
+        self.promote((B, ['backend_id:lvm-a,volume_group:promote-a']), volume)
+        writer.stop()
+        self.assert_protected(volume, B, A)
+        self.assert_copies_equal(volume, B, A)
+        writer.verify(self.path(volume))
+
+
 class TestHang(base.TestCase):
 
     def setUp(self):

@@ -31,6 +31,8 @@ from oslo_concurrency import processutils
 from cinder_promote.privsep import command
 
 OK, ERROR, HANG = 'ok', 'error', 'hang'
+#: LVM sees a disk that works again, the kernel has given up its thin pool.
+POOL_FAILED = 'pool failed'
 #: Bytes that a thin pool hands out at once.
 BLOCK = 64 << 10
 
@@ -208,6 +210,14 @@ class FakeHost:
         group, __, name = path.removeprefix('/dev/').partition('/')
         return self._readable(group).volumes[name]
 
+    def _look_up(self, path):
+        """As ``_find``, for what does not ask a thin pool."""
+        group, __, name = path.removeprefix('/dev/').partition('/')
+        group = self.groups[group]
+        if group.state not in (OK, POOL_FAILED):
+            raise KeyError('no group %s' % group.name)
+        return group.volumes[name]
+
     def dd(self, words, disks):
         options = dict(word.split('=', 1) for word in words[1:])
         group, __, name = options['of'].removeprefix('/dev/').partition('/')
@@ -275,10 +285,14 @@ class FakeHost:
             'lv': [{'lv_name': volume.name, 'lv_size': str(volume.size),
                     'lv_tags': ','.join(sorted(volume.tags)),
                     'data_percent': '', 'pool_lv': volume.pool,
-                    'origin': volume.origin}
+                    'origin': volume.origin,
+                    'lv_health_status': (
+                        'failed' if group.state == POOL_FAILED and
+                        volume.name == group.name + '-pool' else '')}
                    for volume in group.volumes.values()]}
             for group in self.groups.values()
-            if group.state == OK and group.disk in disks]})
+            if group.state in (OK, POOL_FAILED) and
+            group.disk in disks]})
 
     def thin_dump(self, words, disks):
         pool = words[-1].removesuffix('_tmeta')
@@ -329,7 +343,7 @@ class FakeHost:
 
     def vgchange(self, words, disks):
         tags = self._take_option(words, '--addtag')
-        self._readable(words[-1]).tags |= set(tags)
+        self.groups[words[-1]].tags |= set(tags)
 
     def lvcreate(self, words, disks):
         if '-s' in words or '--snapshot' in words:
@@ -451,10 +465,23 @@ class FakeHost:
         self._take_option(words, '-k')
         for path in words[1:]:
             if not path.startswith('-') and path != 'y':
-                volume = self._find(path)
+                volume = self._look_up(path)
+                if '-an' in words:
+                    self._deactivate(volume)
                 volume.tags = volume.tags - set(delete) | set(add)
                 volume.active = volume.active or activate
                 volume.suspended = volume.suspended and not activate
+
+    def _deactivate(self, volume):
+        in_use = volume.opened or any(
+            other.active and other.pool == volume.name
+            for other in volume.group.volumes.values())
+        if in_use or any(volume in self._beneath(device)
+                         for device in self.devices.values()):
+            raise ValueError('%s is in use' % volume.name)
+        volume.active = False
+        if volume.name == volume.group.name + '-pool':
+            volume.group.state = OK
 
     # Device-mapper
 
@@ -843,6 +870,8 @@ class FakeHost:
         self.dead = False
         self.devices.clear()
         for group in self.groups.values():
+            if group.state == POOL_FAILED:
+                group.state = OK
             for volume in group.volumes.values():
                 volume.active = volume.suspended = False
 
@@ -864,6 +893,12 @@ class FakeHost:
         self.gone.update({'/dev/%s/%s' % (name, volume.name): volume
                           for volume in old.volumes.values()})
 
-    def repair(self, group):
-        """Let a disk answer again, with what was on it."""
-        self.groups[group].state = OK
+    def repair(self, name, pool_failed=True):
+        """Let a disk answer again, with what was on it.
+
+        :param pool_failed: whether its thin pool had anything to write
+        """
+        group = self.groups[name]
+        failed = (pool_failed and group.state == ERROR and
+                  name + '-pool' in group.volumes)
+        group.state = POOL_FAILED if failed else OK

@@ -226,7 +226,7 @@ class TestFailover(base.TestCase):
         good, bad = self.create(driver), self.create(driver)
         self.host.fail(B)
         self.host.write(self.front(bad), 'new', 1)
-        self.host.repair(B)
+        self.host.repair(B, pool_failed=False)
         updates = self.fail_over(driver, 'lvm-b', good, bad)
         self.assertEqual('failed-over',
                          updates[good.id]['replication_status'])

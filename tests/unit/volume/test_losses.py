@@ -22,6 +22,8 @@ from cinder_promote.volume import copies, groups, results
 from tests.unit.volume import base, fake_host
 from tests.unit.volume.base import A_TO_B, B_TO_C, A, B, C
 
+B_TO_A = (B, ['backend_id:lvm-a,volume_group:promote-a'])
+
 TO_B_AND_C = (A, ['backend_id:lvm-b,volume_group:promote-b',
                   'backend_id:lvm-c,volume_group:promote-c'])
 
@@ -137,6 +139,55 @@ class ComeBackTest(base.TestCase):
             fake_host.FakeHost, '_start_mirror', start_mirror))
 
 
+class PoolThatFailedTest(base.TestCase):
+    """The disk works again, its thin pool not by itself."""
+
+    def failed_over(self):
+        driver = self.start()
+        volume = self.create(driver)
+        self.host.write(self.front(volume), 'x', 1)
+        self.host.fail(A)
+        self.fail_over(driver, 'lvm-b', volume)
+        self.host.repair(A)
+        return volume
+
+    def to_b_and_back(self):
+        self.reset()
+        driver = self.start(*B_TO_A)
+        self.set_service(replication_status='enabled')
+        self.refresh(driver)
+        return driver
+
+    def test_is_a_target_again(self):
+        volume = self.failed_over()
+        self.until_enabled(self.to_b_and_back(), volume)
+        self.assertEqual({'x': 1}, self.data(A, volume))
+
+    def test_is_a_target_without_a_start(self):
+        volume = self.failed_over()
+        driver = self.to_b_and_back()
+        self.host.fail(A)
+        self.finish_protection(driver)
+        self.host.repair(A)
+        self.until_enabled(driver, volume)
+        self.assertEqual({'x': 1}, self.data(A, volume))
+
+    def test_is_in_use(self):
+        volume = self.failed_over()
+        other = self.host.groups[A].volumes[volume.name]
+        other.opened = True
+        driver = self.to_b_and_back()
+        self.finish_protection(driver)
+        self.assertEqual({}, {name: mapped.health for name, mapped
+                              in self.host.devices.items()
+                              if 'mirror' in name})
+        self.assertTrue(all(
+            each.active for each in self.host.groups[A].volumes.values()
+            if each.name == volume.name))
+        other.opened = False
+        self.until_enabled(driver, volume)
+
+
 class LeftBehindTest(base.TestCase):
     """A volume that could not be failed over does not stop the others."""
 
@@ -194,7 +245,7 @@ class LeftBehindTest(base.TestCase):
         self.host.fail(B)
         self.host.write(self.front(bad), 'y', 1)
         driver._replication.look()
-        self.host.repair(B)
+        self.host.repair(B, pool_failed=False)
 
         def crash():
             if self.service()['active_backend_id']:
