@@ -496,6 +496,7 @@ class VolumeGroups:
 
         :raises CommandFailed: it is there still
         """
+        self.revive_pools({volume_group: groups[volume_group]})
         snapshot = groups[volume_group].volumes[name]
         if not snapshot.pool and self._clearing.wanted:
             self.set_generation(groups, volume_group,
@@ -519,6 +520,7 @@ class VolumeGroups:
         :param used: whether anybody could have written to it
         :raises CommandFailed: one is there still
         """
+        self.revive_pools({volume_group: groups[volume_group]})
         present = groups[volume_group].volumes
         copy = present.get(volume_name)
         if copy and not copy.pool:
@@ -637,28 +639,24 @@ class VolumeGroups:
         """Have thin pools work again whose disk failed and works now.
 
         :param groups: those of a scan that are to be looked at
-        :returns: whether there was something to do
         """
-        changed = False
         for group in groups.values():
             if any(self._host_tag in volume.tags
                    for volume in group.volumes.values()):
                 try:
-                    changed |= self._revive_pool(group)
+                    self._revive_pool(group)
                 except results.CommandFailed as error:
                     LOG.error('Thin pool %s does not work: %s',
                               pool_name(group.name), error)
-        return changed
 
     def _revive_pool(self, group):
         """Have the pool of a volume group work again whose disk failed.
 
-        :returns: whether there was something to do
         :raises CommandFailed: it does not work, for a volume may be in use
         """
         pool = group.volumes.get(pool_name(group.name))
         if pool is None or not pool.failed:
-            return False
+            return
         LOG.info('Thin pool %s of a disk that failed is used again.',
                  pool.name)
         results.output(
@@ -668,7 +666,7 @@ class VolumeGroups:
                  if volume.pool == pool.name],
                 self._only(group.name), self._timeout),
             'having pool %s work again' % pool.name)
-        return True
+        group.volumes[pool.name] = dataclasses.replace(pool, failed=False)
 
     def prepare_target(self, groups, serving, target):
         """Give a target its pool, and each group a tag of its partner.

@@ -122,8 +122,7 @@ class Replication(extension.Extending, conversion.Converting):
         with self._lock:
             self._configure(volume_group, targets, protecting, failed_over)
             groups = self._groups.scan()
-            if self._groups.revive_pools(groups):
-                groups = self._groups.scan()
+            self._groups.revive_pools(groups)
             groups = self._finish_conversions(groups)
             generations = self._check_copies(groups, failed_over)
             self._sweep(groups)
