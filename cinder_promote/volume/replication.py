@@ -948,6 +948,7 @@ class Replication(extension.Extending, conversion.Converting):
         size = record.served_size(groups[self._volume_group].volumes[name])
         job = self._fillings.get(name)
         if job is None:
+            self._revive_targets(groups)
             for group in self._targets:
                 self._groups.activate(group, name)
             self._fill(record, size)
