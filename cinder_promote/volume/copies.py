@@ -164,8 +164,10 @@ def check(name, current, copies, designated, failing_over=False):
     if found == newest and not (
             moved and not failing_over and found <= current.generation):
         return found
-    holder = next((group for group, other in copies.items()
-                   if other.generation == newest and group != designated),
+    # A target in sync is as new, but not what is to be served.
+    holder = next((group for group in (current.volume_group, *copies)
+                   if group != designated and group in copies and
+                   copies[group].generation == newest),
                   current.volume_group)
     if copy is None:
         what = 'it has no copy'

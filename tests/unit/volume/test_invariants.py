@@ -22,6 +22,8 @@ from cinder_promote.volume import copies, results, targets
 from tests.unit.volume import base, killing
 from tests.unit.volume.base import A_TO_B, B_TO_C, A, B, C
 
+C_TO_A = (C, ['backend_id:lvm-a,volume_group:promote-a'])
+
 
 class TestStaleCopies(base.TestCase):
     """The copy that is served is never an old one."""
@@ -62,6 +64,19 @@ class TestStaleCopies(base.TestCase):
         self._refused(*A_TO_B, holder=B)
         self.host.cut_power()
         self._refused(*A_TO_B, holder=B)
+
+    def test_what_is_served_is_named_not_its_target(self):
+        self._protect(self._promote())
+        self.fail_over(self.start(*B_TO_C), 'lvm-c',
+                       self.reload(self.volume))
+        self.reset()
+        self._protect(self.start(*C_TO_A))
+        self._refused(*B_TO_C, holder=C)
+
+    def _protect(self, driver):
+        self.set_service(replication_status='enabled')
+        self.refresh(driver)
+        self.until_enabled(driver, self.volume)
 
     def test_old_configuration_without_a_target(self):
         self._promote()
