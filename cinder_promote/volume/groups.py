@@ -89,6 +89,23 @@ class VolumeGroup:
     volumes: dict
 
 
+class Seen(dict):
+    """What a scan found, by name.
+
+    :param kind: what it is, for the error of asking for what is not there: a
+        disk may fail between two scans
+    :param found: a dict
+    """
+
+    def __init__(self, kind, found):
+        super().__init__(found)
+        self._kind = kind
+
+    def __missing__(self, name):
+        raise results.CommandFailed(
+            data='%s %s can not be seen' % (self._kind, name))
+
+
 def pool_name(volume_group):
     """Name of the thin pool of a volume group, that of Cinder's driver."""
     return volume_group + '-pool'
@@ -114,8 +131,9 @@ def parse(text):
                 _tags(row['vg_tags']),
                 tuple(disk['pv_name'] for disk in report['pv']
                       if disk['pv_name'].startswith('/')),
-                {volume.name: volume for volume in volumes})
-    return groups
+                Seen('in volume group %s logical volume' % row['vg_name'],
+                     {volume.name: volume for volume in volumes}))
+    return Seen('volume group', groups)
 
 
 def _candidate_disks():
@@ -222,7 +240,7 @@ class VolumeGroups:
                                      'looking for %s' % volume_group))
         for disk in disks:
             self._hung.pop(disk, None)
-        return {**groups, **found}
+        return Seen('volume group', {**groups, **found})
 
     def _only(self, volume_group):
         """The disks that a command on a volume group may look at."""

@@ -90,6 +90,24 @@ class ComeBackTest(base.TestCase):
         self.fail_over(driver, 'lvm-b', self.reload(volume))
         self.assertEqual({'x': 1}, self.host.read(front))
 
+    def test_target_is_not_seen_when_it_is_in_sync(self):
+        driver = self.start()
+        volume, other = self.create(driver), self.create(driver)
+        for each in (volume, other):
+            self.lose_target(driver, each)
+        self.host.repair(B, pool_failed=False)
+        for __ in range(2):
+            driver._replication.look()
+            self.host.finish_recovery()
+        self.host.hidden.add('/dev/mapper/disk-b')
+        driver._replication.look()
+        for each in (volume, other):
+            self.assertIn('promote-b can not be seen',
+                          self.reload(each).replication_extended_status)
+        self.host.hidden.clear()
+        for each in (volume, other):
+            self.until_enabled(driver, each)
+
     def test_only_the_mirror_knows_that_the_target_was_dropped(self):
         driver = self.start()
         volume = self.create(driver)
