@@ -23,6 +23,9 @@ from cinder_promote.privsep import blocks, command, lvm
 
 SECTOR = 512
 LOCKS = '/run'
+#: Tag of a thin pool of whose metadata there may be a snapshot of this driver.
+#: Not like those of copies, which are told by ``cinder-promote.``.
+READING = 'cinder-promote-reading'
 _PYTHON = [sys.executable, '-I', '-S', os.path.abspath(blocks.__file__)]
 
 _BLOCK = re.compile(r'<superblock\b[^>]*\bdata_block_size="(\d+)"')
@@ -50,31 +53,35 @@ def parse_mappings(text):
 
 
 @contextlib.contextmanager
-def _metadata_snapshot(pool_device, timeout):
+def _metadata_snapshot(vg, pool, devices, timeout):
     """Have the snapshot that a thin pool can make of its metadata.
 
-    There is one of a pool at a time, and it outlives who made it. The lock
-    file tells one that a killed process of this driver left, which is given
-    back, from somebody else's, which is not.
+    There is one of a pool at a time, and it outlives who made it, also a stop
+    of the host. A tag of the pool tells one that this driver left, which is
+    given back, from somebody else's, which is not.
 
     :returns: the ``command.run`` result of making it
     """
-    message = ['dmsetup', 'message', pool_device, '0']
-    path = '%s/cinder-promote%s.lock' % (
-        LOCKS, pool_device.removeprefix('/dev/mapper').replace('/', '-'))
-    with open(path, 'a+') as lock:
+    device = lvm.device_name(vg, pool) + '-tpool'
+    message = ['dmsetup', 'message', '/dev/mapper/' + device, '0']
+    with open('%s/cinder-promote-%s.lock' % (LOCKS, device), 'a') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.seek(0)
-        if lock.read():
+        tags = lvm.report_tags(vg, pool, devices, timeout)[1]
+        if READING in tags.strip().split(','):
             command.run([*message, 'release_metadata_snap'], timeout)
-        print(os.getpid(), file=lock, flush=True)
-        result = command.run([*message, 'reserve_metadata_snap'], timeout)
+        made = lvm.change_tags(vg, [pool], [READING], [], devices, timeout)
+        if made[0] == 0:
+            made = command.run([*message, 'reserve_metadata_snap'], timeout)
         try:
-            yield result
+            yield made
         finally:
-            if result[0] == 0:
-                command.run([*message, 'release_metadata_snap'], timeout)
-            lock.truncate(0)
+            # What was given up may have been done, or be done later.
+            may_be_there = made[0] == command.TIMED_OUT
+            if made[0] == 0:
+                may_be_there = command.run(
+                    [*message, 'release_metadata_snap'], timeout)[0] != 0
+            if not may_be_there:
+                lvm.change_tags(vg, [pool], [], [READING], devices, timeout)
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint
@@ -89,13 +96,12 @@ def mappings(vg, pool, name, devices, timeout):
     number = report[1].strip()
     if not re.fullmatch('[0-9]+', number):
         return 1, '', '%s/%s is not a thin volume' % (vg, name)
-    device = '/dev/mapper/' + lvm.device_name(vg, pool)
-    with _metadata_snapshot(device + '-tpool', timeout) as made:
+    with _metadata_snapshot(vg, pool, devices, timeout) as made:
         if made[0] != 0:
             return made
         return command.run(
             ['thin_dump', '--metadata-snap', '--dev-id', number,
-             device + '_tmeta'], timeout)
+             '/dev/mapper/%s_tmeta' % lvm.device_name(vg, pool)], timeout)
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint

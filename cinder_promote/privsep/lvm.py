@@ -137,6 +137,16 @@ def report_thin_id(vg, name, devices, timeout):
          *_paths(vg, [name])], timeout)
 
 
+def report_tags(vg, name, devices, timeout):
+    """The tags of a logical volume, as text.
+
+    :returns: a result of ``command.run``
+    """
+    return command.run(
+        ['lvs', '--noheadings', '-o', 'lv_tags', *_confined(devices, timeout),
+         *_paths(vg, [name])], timeout)
+
+
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint
 def create(vg, pool, name, size, tags, devices, timeout):
     """Create a logical volume of a size in bytes, thin if a pool is given."""

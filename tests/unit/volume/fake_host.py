@@ -438,6 +438,8 @@ class FakeHost:
         volume = self._find(words[-1])
         if 'thin_id' in words:
             return '  %d\n' % volume.minor if volume.pool else '  \n'
+        if 'lv_tags' in words:
+            return '  %s\n' % ','.join(sorted(volume.tags))
         return '    open' if volume.opened or any(
             volume in self._beneath(device)
             for device in self.devices.values()) else '        '

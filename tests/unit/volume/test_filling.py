@@ -12,6 +12,8 @@
 
 """New copies get what is used of the served one, and what is written then."""
 
+import os
+import shutil
 from unittest import mock
 
 from cinder import exception
@@ -229,18 +231,60 @@ class FillingTest(base.TestCase):
         self.look()
         self.assertEqual(1 << 30, self.host.copied)
         self.assertIn(pool, self.host.metadata_snapshots)
+        self.assertEqual(set(), self.pool.tags)
         self.host.metadata_snapshots.clear()
         self.assert_protected()
 
-    def test_snapshot_that_a_killed_service_left(self):
-        pool = '/dev/mapper/promote--b-promote--b--pool'
-        self.host.metadata_snapshots.add(pool)
-        with open(self.locks + '/cinder-promote-promote--b-promote--b--pool-'
-                  'tpool.lock', 'w') as lock:
-            lock.write('7')
+    @property
+    def pool(self):
+        return self.host.groups[B].volumes['promote-b-pool']
+
+    def test_snapshot_that_was_left(self):
+        """By a service that was killed, or a host that stopped."""
+        def stop():
+            if self.host.commands[-1][0] == 'thin_dump':
+                self.host.dead = True
+                raise fake_host.Crash
+
+        self.host.meanwhile, self.host.dies = stop, True
+        self.assertRaises(fake_host.Crash, self.look)
+        self.host.meanwhile, self.host.dies = None, False
+        self.host.cut_power()
+        shutil.rmtree(self.locks)
+        os.mkdir(self.locks)
+        self._assert_left()
+        self.promoted = self.start(*base.B_TO_C)
+        self._assert_given_back()
+
+    def test_snapshot_whose_command_was_given_up(self):
+        for verb in ('reserve_metadata_snap', 'release_metadata_snap'):
+            with self._done_but_given_up(verb):
+                self.promoted._replication._groups.used_parts(
+                    B, self.volume.name, 1 << 30)
+            self.assertEqual({contents.READING}, self.pool.tags)
+        self._assert_given_back()
+
+    def _done_but_given_up(self, verb):
+        done = self.host.dm_message
+
+        def message(words, disks):
+            done(words, disks)
+            if words[4] == verb:
+                raise TimeoutError
+
+        return mock.patch.object(self.host, 'dm_message', message)
+
+    def _assert_left(self):
+        self.assertEqual({contents.READING}, self.pool.tags)
+        self.assertNotEqual(set(), self.host.metadata_snapshots)
+
+    def _assert_given_back(self):
+        """At the next reading, which is not of all then."""
         self.look()
         self.assertLess(self.host.copied, 1 << 30)
         self.assert_protected()
+        self.assertEqual(set(), self.pool.tags)
+        self.assertEqual(set(), self.host.metadata_snapshots)
 
     def test_what_preparing_left_is_removed(self):
         left = 'promote-mirror-%s-new-0' % self.volume.name
