@@ -10,13 +10,12 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""Read and copy parts of block devices, past the page cache.
+"""Copy parts of block devices, past the page cache.
 
 A process of its own, which needs nothing but Python, for a disk that hangs
 takes whoever waits for it along. Parts are lines of the standard input, two
 numbers of bytes each: where it begins, how long it is.
 
-    blocks.py read DEVICE LENGTH           print the first bytes, in hex
     blocks.py copy SOURCE TARGET           copy parts; zeros are written too
     blocks.py copy-nonzero SOURCE TARGET   copy parts to a target that reads
                                            as zeros where nothing was written
@@ -30,15 +29,6 @@ import sys
 REQUEST = 1 << 20
 #: Bytes of zeros that are worth leaving out.
 GRAIN = 64 << 10
-
-
-def read(device, length):
-    """Print the first bytes of a device."""
-    source = os.open(device, os.O_RDONLY | os.O_DIRECT)
-    with mmap.mmap(-1, length) as buffer:
-        if os.preadv(source, [buffer], 0) != length:
-            raise OSError('%s is shorter than %d bytes' % (device, length))
-        print(buffer[:].hex())
 
 
 def _grains(view):
@@ -82,11 +72,8 @@ def copy(source, target, parts, nonzero):
 
 def main(argv):
     """Do what the command line says."""
-    if argv[0] == 'read':
-        read(argv[1], int(argv[2]))
-    else:
-        parts = [tuple(map(int, line.split())) for line in sys.stdin]
-        copy(argv[1], argv[2], parts, argv[0] == 'copy-nonzero')
+    parts = [tuple(map(int, line.split())) for line in sys.stdin]
+    copy(argv[1], argv[2], parts, argv[0] == 'copy-nonzero')
 
 
 if __name__ == '__main__':

@@ -12,12 +12,16 @@
 
 """Running a command for a bounded time, whatever the disk beneath it does."""
 
+from concurrent import futures
 import os
 import signal
 import subprocess
+import sys
 
 #: What ``run`` returns as the exit status of a command that took too long.
 TIMED_OUT = -1
+#: Requests that are served at the same time.
+WORKERS = 32
 
 
 def run(argv, timeout, stdin=None):
@@ -47,3 +51,24 @@ def run(argv, timeout, stdin=None):
             pass
         return TIMED_OUT, '', 'gave up after %s seconds' % timeout
     return process.returncode, out, err
+
+
+def at_once(function, requests, timeout):
+    """Do the same to several things at the same time.
+
+    :param function: is called with what is in a request, and the timeout
+    :returns: what it returns, for each request
+    """
+    with futures.ThreadPoolExecutor(WORKERS) as pool:
+        begun = [pool.submit(function, *request, timeout)
+                 for request in requests]
+        try:
+            return [each.result() for each in begun]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def script(module):
+    """The command that runs a module that needs nothing but Python."""
+    return [sys.executable, '-I', '-S', os.path.abspath(module.__file__)]

@@ -10,13 +10,11 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""What a copy holds: reading it, and copying it to another one."""
+"""What a copy holds, and copying it to another one."""
 
 import contextlib
 import fcntl
-import os
 import re
-import sys
 
 import cinder_promote.privsep
 from cinder_promote.privsep import blocks, command, lvm
@@ -26,7 +24,6 @@ LOCKS = '/run'
 #: Tag of a thin pool of whose metadata there may be a snapshot of this driver.
 #: Not like those of copies, which are told by ``cinder-promote.``.
 READING = 'cinder-promote-reading'
-_PYTHON = [sys.executable, '-I', '-S', os.path.abspath(blocks.__file__)]
 
 _BLOCK = re.compile(r'<superblock\b[^>]*\bdata_block_size="(\d+)"')
 _MAPPING = re.compile(r'<single_mapping origin_block="(\d+)"|'
@@ -105,17 +102,6 @@ def mappings(vg, pool, name, devices, timeout):
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint
-def read(vg, name, length, timeout):
-    """The first bytes of a logical volume.
-
-    :returns: a result of ``command.run`` with hexadecimal digits as output
-    """
-    lvm.check_names(vg, name)
-    return command.run([*_PYTHON, 'read', '/dev/%s/%s' % (vg, name),
-                        str(length)], timeout)
-
-
-@cinder_promote.privsep.sys_admin_pctxt.entrypoint
 def copy(source_vg, target_vg, name, parts, nonzero, timeout):
     """Copy parts of a logical volume to that of the same name elsewhere.
 
@@ -126,6 +112,6 @@ def copy(source_vg, target_vg, name, parts, nonzero, timeout):
     """
     lvm.check_names(source_vg, target_vg, name)
     return command.run(
-        [*_PYTHON, 'copy-nonzero' if nonzero else 'copy',
+        [*command.script(blocks), 'copy-nonzero' if nonzero else 'copy',
          '/dev/%s/%s' % (source_vg, name), '/dev/%s/%s' % (target_vg, name)],
         timeout, ''.join('%d %d\n' % tuple(part) for part in parts))

@@ -16,18 +16,14 @@ Each function is one request to the privileged daemon, so that a caller that
 dies does not leave a device suspended between two requests.
 """
 
-from concurrent import futures
 import re
 
 import cinder_promote.privsep
-from cinder_promote.privsep import command, discards, lvm
+from cinder_promote.privsep import command, discards, lvm, metadata
 
 #: Devices of other owners are out of bounds.
 OWN_NAME = re.compile(r'promote-[A-Za-z0-9_.+-]+\Z')
 OWN_TABLE = re.compile(r'0 [0-9]+ (linear|raid raid1) [^\n]+\Z')
-
-#: Devices whose tables are replaced at the same time.
-WORKERS = 32
 
 
 def _check(*names):
@@ -189,38 +185,45 @@ def replace_tables(tables, timeout):
     for name, table in tables:
         _check(name)
         _check_table(table)
-    with futures.ThreadPoolExecutor(WORKERS) as pool:
-        begun = [pool.submit(_replace_table, name, table, timeout)
-                 for name, table in tables]
-        try:
-            return [each.result() for each in begun]
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    return command.at_once(_replace_table, tables, timeout)
 
 
-@cinder_promote.privsep.sys_admin_pctxt.entrypoint
-def insert_mirror(front, mirror, mirror_table, front_table, timeout):
-    """Create a mirror and put it beneath a device that may be in use.
-
-    The device stands still while the mirror is created: a write in between
-    would reach one leg only. On failure the device keeps its table and there
-    is no mirror.
-    """
-    _check(front, mirror)
-    _check_table(mirror_table)
-    _check_table(front_table)
+def _insert_mirror(front, mirror, mirror_table, front_table, derive, timeout):
     result = _suspend(front, timeout)
     if result[0] != 0:
         _back_out(front, timeout)
         return result
-    result = _create(mirror, mirror_table, timeout)
+    result = (0, '', '')
+    if derive:
+        result = command.run(metadata.derive_command(*derive), timeout)
+    if result[0] == 0:
+        result = _create(mirror, mirror_table, timeout)
     if result[0] == 0:
         result = _load_and_resume(front, front_table, timeout)
     if result[0] != 0:
         _back_out(front, timeout)
         command.run(['dmsetup', 'remove', mirror], timeout)
     return result
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def insert_mirrors(requests, timeout):
+    """Create mirrors and put them beneath devices in use, all at once.
+
+    A device stands still while its mirror is created: a write in between
+    would reach not all legs, or not the bitmap. On failure the device keeps
+    its table and there is no mirror.
+
+    :param requests: for each the device, the mirror, the mirror's table, the
+        device's table, and the arguments of ``metadata.derive_command`` where
+        the mirror's metadata are those of another one, else None
+    :returns: a result of ``command.run`` for each
+    """
+    for front, mirror, mirror_table, front_table, __ in requests:
+        _check(front, mirror)
+        _check_table(mirror_table)
+        _check_table(front_table)
+    return command.at_once(_insert_mirror, requests, timeout)
 
 
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint

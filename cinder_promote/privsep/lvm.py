@@ -280,6 +280,21 @@ def is_open(vg, name, devices, timeout):
                         '-o', 'lv_device_open', *_paths(vg, [name])], timeout)
 
 
+def _flush(vg, names, timeout):
+    return command.run(
+        ['sync', *('/dev/' + path for path in _paths(vg, names))], timeout)
+
+
+@cinder_promote.privsep.sys_admin_pctxt.entrypoint
+def flush(requests, timeout):
+    """Have disks write down what logical volumes have acknowledged.
+
+    :param requests: pairs of a volume group and names of logical volumes
+    :returns: a result of ``command.run`` for each
+    """
+    return command.at_once(_flush, requests, timeout)
+
+
 @cinder_promote.privsep.sys_admin_pctxt.entrypoint
 def add_group_tags(vg, tags, devices, timeout):
     """Add tags to a volume group."""

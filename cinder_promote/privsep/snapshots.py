@@ -16,7 +16,6 @@ All of it is one request to the privileged daemon, so that a caller that dies
 does not leave a device suspended.
 """
 
-from concurrent import futures
 import re
 import time
 
@@ -27,15 +26,7 @@ from cinder_promote.privsep import command, dmsetup, lvm
 MIRROR_STATE = re.compile(r'\d+ \d+ raid raid1 \d+ ([AaD-]+) \d+/\d+ (\S+)')
 #: Exit status if a mirror's state is not what it was expected to be.
 CHANGED = -2
-#: Commands that run at the same time, one a copy.
-WORKERS = 8
 NOT_TRIED = (1, '', 'not tried')
-
-
-def _at_once(commands, timeout):
-    with futures.ThreadPoolExecutor(WORKERS) as workers:
-        return list(workers.map(lambda argv: command.run(argv, timeout),
-                                commands))
 
 
 def _expect_state(mirror, expected, timeout):
@@ -82,7 +73,8 @@ def take(front, mirror, state, requests, timeout):
             suspended = _expect_state(mirror, state, timeout)
         if suspended[0] == 0:
             left = timeout - (time.monotonic() - began)
-            made = _at_once(commands, max(left, 1))
+            made = command.at_once(
+                command.run, [[each] for each in commands], max(left, 1))
     finally:
         resumed = command.run(['dmsetup', 'resume', front], timeout)
         seconds = time.monotonic() - began

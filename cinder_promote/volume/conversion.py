@@ -76,7 +76,7 @@ class Converting:
                                 volume.replication_driver_data)
             self._records[name] = record
             try:
-                record.status = self._status_of_single()
+                record.status = self._status(False)
                 records.save(record)
                 self._groups.adopt(groups, group, name, generation)
                 self._mapper.create(
@@ -143,7 +143,7 @@ class Converting:
             try:
                 generation = self._raise(
                     groups, {name: self._newest(name, groups)},
-                    [group])[name]
+                    [group], {})[name]
                 self._note(record, generation, Status.DISABLED)
                 self._groups.release(self._groups.scan(), group, name)
             except Exception:

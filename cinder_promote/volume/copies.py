@@ -29,6 +29,7 @@ from cinder import exception
 
 TAG_PREFIX = 'cinder-promote.'
 INCOMPLETE = 0
+_SINCE = TAG_PREFIX + 'since='
 #: Tag of a snapshot that was taken while its mirror was being made equal after
 #: a crash: what was never acknowledged may differ in it.
 UNEQUAL_TAG = TAG_PREFIX + 'unequal'
@@ -44,12 +45,20 @@ class StaleCopy(exception.CinderException):
 
 @dataclasses.dataclass(frozen=True)
 class Copy:
-    """One copy of a volume as its volume group knows it."""
+    """One copy of a volume as its volume group knows it.
+
+    ``since`` are the tags that tell what its write-intent bitmap covers.
+    """
 
     volume_group: str
     name: str
     size: int
     generation: int
+    since: frozenset = frozenset()
+
+    def covers(self, other):
+        """Whether its bitmap has all that another copy misses."""
+        return since_tag(other.volume_group, other.generation) in self.since
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,6 +135,25 @@ def is_copy(tags):
 def generation_tag(generation):
     """The tag that holds a copy's generation."""
     return '%sgeneration=%d' % (TAG_PREFIX, generation)
+
+
+def since_tag(volume_group, generation):
+    """The tag of a copy whose bitmap has all that another copy misses.
+
+    :param volume_group: of the other copy
+    :param generation: that the other copy has, if it is the one that is meant
+    """
+    return '%s%s/%d' % (_SINCE, _encode(volume_group), generation)
+
+
+def since_tags(tags, volume_group=None):
+    """Those of some tags that tell what a bitmap covers.
+
+    :param volume_group: of the other copy, None for all
+    """
+    start = _SINCE + ('' if volume_group is None
+                      else _encode(volume_group) + '/')
+    return frozenset(tag for tag in tags if tag.startswith(start))
 
 
 def partner_tag(role, volume_group):

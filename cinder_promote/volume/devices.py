@@ -23,15 +23,22 @@ import dataclasses
 import enum
 import re
 
-from cinder_promote.privsep import dmsetup
+from cinder_promote.privsep import dmsetup, superblocks
 from cinder_promote.volume import results
 
 SECTOR = 512
 #: Sectors that one bit of the write-intent bitmap stands for.
 REGION_SECTORS = 1024
+#: Seconds that a bit is kept at least after what it stands for was written.
+#: ``flushes`` has the reason why that is so long.
+BITMAP_DELAY = 300
 QUERY_ATTEMPTS = 3
 #: Bytes that raid1 writes or discards at once to a leg that is read last.
 RAID1_PIECE = 1 << 20
+#: What the names of the two logical volumes end with of which one has a leg's
+#: superblock and bitmap. The other is for the mirror that takes the place of
+#: the one that is there, which may not go away while a disk hangs.
+SLOTS = ('.meta', '.meta2')
 #: Bytes that one command discards.
 DISCARD_STEP = 1 << 30
 
@@ -107,7 +114,8 @@ class Device:
 
     ``uses`` are the names of the device-mapper devices in its table, in the
     table's order; of a mirror those of its legs, None for one that is not
-    there. ``size`` is in bytes.
+    there. ``slot`` tells which of the metadata volumes a mirror uses.
+    ``size`` is in bytes.
     """
 
     name: str
@@ -115,6 +123,7 @@ class Device:
     uses: tuple
     mirror: Mirror | None = None
     size: int = 0
+    slot: int = 0
 
 
 def front_name(volume_name):
@@ -137,9 +146,23 @@ def mirror_name(volume_name, generation):
     return '%s%d' % (mirror_prefix(volume_name), generation)
 
 
-def metadata_name(volume_name):
-    """Name of the logical volume with a leg's superblock and bitmap."""
-    return volume_name + '.meta'
+def metadata_name(volume_name, slot=0):
+    """Name of a logical volume for a leg's superblock and bitmap."""
+    return volume_name + SLOTS[slot]
+
+
+def metadata_names(volume_name):
+    """Names of both logical volumes for a leg's superblock and bitmap."""
+    return [volume_name + end for end in SLOTS]
+
+
+def metadata_length(size):
+    """Bytes of a metadata volume that the mirror of a volume uses.
+
+    :param size: of the volume, in bytes
+    """
+    regions = -(-size // (REGION_SECTORS * SECTOR))
+    return 2 * superblocks.BITMAP + -(-regions // 8)
 
 
 def _copy_path(volume_group, name):
@@ -160,14 +183,16 @@ def front_over_mirror(size, mirror):
     return _linear_table(size, '/dev/mapper/' + mirror)
 
 
-def mirror_table(size, volume_name, volume_groups, legs, data=None):
+def mirror_table(size, volume_name, volume_groups, legs, slot=0, data=None):
     """Table of a mirror of the copies in some volume groups.
 
     None stands for a leg that is not there now.
 
+    :param slot: which of the metadata volumes it uses
     :param data: paths of other devices to take for the copies
     """
-    parameters = ['0', 'region_size', str(REGION_SECTORS)]
+    parameters = ['0', 'region_size', str(REGION_SECTORS),
+                  'daemon_sleep', str(BITMAP_DELAY * 1000)]
     if legs is Legs.EQUAL:
         parameters.append('nosync')
     elif legs is Legs.FIRST_IS_RIGHT:
@@ -180,7 +205,7 @@ def mirror_table(size, volume_name, volume_groups, legs, data=None):
     data = data or [_copy_path(group, volume_name) for group in volume_groups]
     paths = []
     for group, copy in zip(volume_groups, data, strict=True):
-        paths += ([_copy_path(group, metadata_name(volume_name)), copy]
+        paths += ([_copy_path(group, metadata_name(volume_name, slot)), copy]
                   if group else ['-', '-'])
     return '0 %d raid raid1 %d %s %d %s' % (
         size // SECTOR, len(parameters), ' '.join(parameters),
@@ -207,6 +232,7 @@ def parse(info, table, status):
         suspended[name] = state == 'Suspended'
         by_number['%s:%s' % (major, minor)] = name
     uses = {}
+    slots = {}
     sizes: dict[str, int] = collections.defaultdict(int)
     for line in table.splitlines():
         name, __, rest = line.partition(': ')
@@ -217,13 +243,44 @@ def parse(info, table, status):
             # dashes for one that is not there.
             legs = [word for word in words if word in by_number or word == '-']
             uses[name] = tuple(map(by_number.get, legs[1::2]))
+            slots[name] = int(any(
+                by_number.get(leg, '').endswith(SLOTS[1])
+                for leg in legs[::2]))
         else:
             uses[name] = tuple(by_number[word] for word in words
                                if word in by_number)
     mirrors = _parse_mirrors(status)
     return {name: Device(name, suspended[name], uses.get(name, ()),
-                         mirrors.get(name), sizes[name])
+                         mirrors.get(name), sizes[name],
+                         slots.get(name, 0))
             for name in suspended}
+
+
+@dataclasses.dataclass(frozen=True)
+class Insertion:
+    """A mirror that is to be put beneath a front.
+
+    ``table`` is the mirror's, ``size`` the volume's in bytes, ``derive`` the
+    arguments of ``metadata.derive_command`` if its metadata are to be made
+    of those of the mirror beneath the front.
+    """
+
+    front: str
+    mirror: str
+    table: str
+    size: int
+    derive: tuple | None = None
+
+
+def _failures(done):
+    """``CommandFailed`` by name, of names, results and what was tried."""
+    failures = {}
+    for name, result, what in done:
+        try:
+            results.output(result, what)
+        except results.CommandFailed as error:
+            failures[name] = error
+    return failures
 
 
 class DeviceMapper:
@@ -268,14 +325,16 @@ class DeviceMapper:
         results.output(dmsetup.remove(name, self._timeout),
                        'removing device %s' % name)
 
-    def prepare_legs(self, size, volume_name, volume_groups):
-        """Have superblocks written by which a mirror goes on without legs.
+    def prepare_legs(self, size, volume_name, volume_groups, missing=False):
+        """Have superblocks written, and a bitmap that knows of no writes.
 
-        The metadata volumes must have been cleared. The superblock of the
-        first says that the others are missing, and is newer than theirs, so
-        that they are filled, by its bitmap, once they are there.
+        The metadata volumes must have been cleared. A mirror that is new to
+        the kernel has all bits set, which it keeps for long.
 
         :param size: of the volume, in bytes
+        :param missing: whether the superblock of the first leg is to say that
+            the others are missing, and to be newer than theirs, so that they
+            are filled, by its bitmap, once they are there
         :raises CommandFailed: they are not all written
         """
         mirror = mirror_prefix(volume_name) + 'new'
@@ -284,8 +343,10 @@ class DeviceMapper:
         paths = ['/dev/mapper/' + leg for leg in legs]
         alone = [volume_groups[0]] + [None] * (len(volume_groups) - 1)
         tables = [mirror_table(size, volume_name, volume_groups, Legs.EQUAL,
-                               paths),
-                  mirror_table(size, volume_name, alone, Legs.KNOWN, paths)]
+                               data=paths)]
+        if missing:
+            tables.append(mirror_table(size, volume_name, alone, Legs.KNOWN,
+                                       data=paths))
         results.output(
             dmsetup.write_superblocks(mirror, legs, size // SECTOR, tables,
                                       self._timeout),
@@ -373,23 +434,32 @@ class DeviceMapper:
         :param timeout: seconds that each command may take, if not as ever
         :returns: ``CommandFailed`` by name for those with their old tables
         """
-        failures = {}
         done = dmsetup.replace_tables(list(tables.items()),
                                       timeout or self._timeout)
-        for name, result in zip(tables, done, strict=True):
-            try:
-                results.output(result, 'changing device %s' % name)
-            except results.CommandFailed as error:
-                failures[name] = error
-        return failures
+        return _failures((name, result, 'changing device %s' % name)
+                         for name, result in zip(tables, done, strict=True))
 
-    def insert_mirror(self, front, mirror, table, size):
+    def insert_mirror(self, insertion):
         """Create a mirror and put it beneath a front that may be in use.
 
+        :param insertion: ``Insertion``
         :raises CommandFailed: the front has its old table
         """
-        results.output(
-            dmsetup.insert_mirror(
-                front, mirror, table,
-                front_over_mirror(size, mirror), self._timeout),
-            'putting mirror %s beneath %s' % (mirror, front))
+        for error in self.insert_mirrors([insertion]).values():
+            raise error
+
+    def insert_mirrors(self, insertions, timeout=None):
+        """Create mirrors and put them beneath fronts, all at once.
+
+        :param insertions: list of ``Insertion``
+        :param timeout: seconds that each command may take, if not as ever
+        :returns: ``CommandFailed`` by front for those with their old tables
+        """
+        done = dmsetup.insert_mirrors(
+            [(each.front, each.mirror, each.table,
+              front_over_mirror(each.size, each.mirror), each.derive)
+             for each in insertions], timeout or self._timeout)
+        return _failures(
+            (each.front, result, 'putting mirror %s beneath %s'
+             % (each.mirror, each.front))
+            for each, result in zip(insertions, done, strict=True))

@@ -159,8 +159,10 @@ class Extending:
         # Also what runs already is over the new part only from here on.
         if mirror.mirror.action == 'repair':
             record.unequal = mirror.name
+        # The kernel clears all bits for that.
+        self._flushes.forget(record.name)
         self._mapper.replace_table(mirror.name, devices.mirror_table(
-            size, record.name, legs, devices.Legs.KNOWN))
+            size, record.name, legs, devices.Legs.KNOWN, mirror.slot))
 
     def _extend_front(self, record, room, size):
         """Give a front the size of what lies beneath it.

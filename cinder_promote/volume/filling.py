@@ -62,7 +62,7 @@ class Filling:
         self._name = name
         self._size = size
         self._source = source
-        self._targets = targets
+        self.targets = targets
         self._rate = rate
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(),
@@ -101,10 +101,10 @@ class Filling:
         try:
             parts = self._groups.used_parts(self._source, self._name,
                                             self._size)
-            self.total = len(self._targets) * sum(
+            self.total = len(self.targets) * sum(
                 length for __, length in parts)
             for step in steps(parts, STEP):
-                for target in self._targets:
+                for target in self.targets:
                     if self._stop.is_set():
                         return
                     began = time.monotonic()

@@ -18,12 +18,13 @@ import functools
 import glob
 import json
 import os
+import re
 import threading
 import time
 
 from oslo_log import log as logging
 
-from cinder_promote.privsep import command, contents, lvm, snapshots
+from cinder_promote.privsep import command, contents, lvm, metadata, snapshots
 from cinder_promote.volume import copies, devices, results, superblocks
 
 LOG = logging.getLogger(__name__)
@@ -104,6 +105,25 @@ class Seen(dict):
     def __missing__(self, name):
         raise results.CommandFailed(
             data='%s %s can not be seen' % (self._kind, name))
+
+
+def derivation(source, old, new, legs, volume_name, size):
+    """Arguments of ``metadata.derive_command`` for a volume.
+
+    :param source: volume group of a complete leg of the mirror that is there
+    :param old: which metadata volumes it uses
+    :param new: which those are of the one that is made of it
+    :param legs: volume groups of the new one, in its order, None where
+        nothing is
+    """
+    name = devices.metadata_name(volume_name, new)
+    missing = sum(1 << position for position, group in enumerate(legs)
+                  if group is None)
+    # The first leg is read from: what it does not know of is not there yet.
+    return ((source, devices.metadata_name(volume_name, old)),
+            devices.metadata_length(size), len(legs), missing,
+            [(group, name, position)
+             for position, group in reversed(list(enumerate(legs))) if group])
 
 
 def pool_name(volume_group):
@@ -271,11 +291,12 @@ class VolumeGroups:
             if volume and self._host_tag in volume.tags:
                 found[group.name] = copies.Copy(
                     group.name, volume_name, volume.size,
-                    copies.generation_of(volume.tags))
+                    copies.generation_of(volume.tags),
+                    copies.since_tags(volume.tags))
         return found
 
     def create_copy(self, volume_group, volume_name, size, generation):
-        """Create a copy with its metadata volume, empty.
+        """Create a copy with its metadata volumes, empty.
 
         :param size: in bytes
         :raises CommandFailed: it could not be created
@@ -297,9 +318,23 @@ class VolumeGroups:
         self.activate(volume_group, volume_name)
         self.clear_metadata(volume_group, volume_name)
 
-    def _create_metadata(self, volume_group, volume_name):
-        self._create(volume_group, devices.metadata_name(volume_name),
-                     METADATA_SIZE, [])
+    def _create_metadata(self, volume_group, volume_name, present=()):
+        for name in devices.metadata_names(volume_name):
+            if name not in present:
+                self._create(volume_group, name, METADATA_SIZE, [])
+
+    def complete_metadata(self, groups, volume_name):
+        """Create the metadata volumes that copies made long ago lack.
+
+        :param groups: a scan
+        :raises CommandFailed: they lack them still
+        """
+        for group in self.copies(groups, volume_name):
+            present = groups[group].volumes
+            self._create_metadata(group, volume_name, present)
+            for name in devices.metadata_names(volume_name):
+                if name not in present:
+                    self.clear(group, name, 0, METADATA_SIZE)
 
     def _create(self, volume_group, name, size, tags):
         results.output(
@@ -327,8 +362,7 @@ class VolumeGroups:
             return
         self.set_generation(groups, volume_group,
                             {volume_name: copies.INCOMPLETE})
-        if devices.metadata_name(volume_name) not in present:
-            self._create_metadata(volume_group, volume_name)
+        self._create_metadata(volume_group, volume_name, present)
         self.activate(volume_group, volume_name)
         self.clear_metadata(volume_group, volume_name)
 
@@ -358,9 +392,8 @@ class VolumeGroups:
 
         :raises CommandFailed: it is not wholly one
         """
-        if (devices.metadata_name(volume_name) not in
-                groups[volume_group].volumes):
-            self._create_metadata(volume_group, volume_name)
+        self._create_metadata(volume_group, volume_name,
+                              groups[volume_group].volumes)
         self.activate(volume_group, volume_name)
         self.clear_metadata(volume_group, volume_name)
         self.adopt_snapshot(volume_group, volume_name, generation)
@@ -400,12 +433,10 @@ class VolumeGroups:
                                 self._only(volume_group), self._timeout),
                 'taking the tags from %s/%s' % (volume_group, volume_name))
         # In this order: a copy that has tags has metadata.
-        metadata = devices.metadata_name(volume_name)
-        if metadata in present:
-            results.output(
-                lvm.remove(volume_group, [metadata],
-                           self._only(volume_group), self._timeout),
-                'removing %s from %s' % (metadata, volume_group))
+        names = [name for name in devices.metadata_names(volume_name)
+                 if name in present]
+        if names:
+            self._remove(volume_group, names)
 
     def clear_metadata(self, volume_group, volume_name):
         """Forget what a leg knew of its mirror.
@@ -414,20 +445,54 @@ class VolumeGroups:
 
         :raises CommandFailed: it may know it still
         """
-        self.clear(volume_group, devices.metadata_name(volume_name), 0,
-                   METADATA_SIZE)
+        for name in devices.metadata_names(volume_name):
+            self.clear(volume_group, name, 0, METADATA_SIZE)
 
-    def superblock(self, volume_group, volume_name):
-        """What a leg knows of its mirror, as it is on its disk.
+    def superblocks(self, volume_groups, volume_name):
+        """What legs know of their mirrors, as it is on their disks.
 
-        :returns: ``superblocks.Superblock``
-        :raises CommandFailed: it can't be read, or is none
+        :returns: by volume group a ``superblocks.Superblock`` or None for
+            each of the two metadata volumes
+        :raises CommandFailed: they can't be read
         """
-        metadata = devices.metadata_name(volume_name)
-        what = 'reading %s/%s' % (volume_group, metadata)
-        return superblocks.parse(results.output(
-            contents.read(volume_group, metadata, superblocks.LENGTH,
-                          self._timeout), what), what)
+        names = devices.metadata_names(volume_name)
+        lines = results.output(
+            metadata.read([(group, name) for group in volume_groups
+                           for name in names], self._timeout),
+            'reading the superblocks of %s' % volume_name).split()
+        found = map(superblocks.parse, lines)
+        return {group: tuple(next(found) for __ in names)
+                for group in volume_groups}
+
+    def derive_metadata(self, source, slot, legs, volume_name, size):
+        """Make metadata of a mirror that is not there of what they are now.
+
+        :param source: volume group of a complete leg
+        :param slot: which metadata volumes are those of the mirror
+        :param legs: volume groups in its order, None where nothing is
+        :raises CommandFailed: they may be those of neither
+        """
+        results.output(
+            metadata.derive(*derivation(source, slot, slot, legs, volume_name,
+                                        size), self._timeout),
+            'making the metadata of %s' % volume_name)
+
+    def join_metadata(self, source, slot, legs, joining, volume_name, size):
+        """Make metadata of legs that a mirror is to fill by its bitmap.
+
+        :param source: volume group of a leg that the mirror has
+        :param slot: which metadata volumes it uses
+        :param legs: all of its volume groups, in its order
+        :param joining: those that join
+        :raises CommandFailed: they are not all made
+        """
+        name = devices.metadata_name(volume_name, slot)
+        results.output(
+            metadata.join(
+                (source, name), devices.metadata_length(size), len(legs),
+                [(group, name, legs.index(group)) for group in joining],
+                self._timeout),
+            'making the metadata of %s' % volume_name)
 
     def used_parts(self, volume_group, volume_name, size):
         """The parts of a thin copy that anything was written to.
@@ -548,7 +613,7 @@ class VolumeGroups:
             if used:
                 self._clear_thick(volume_group, copy)
         names = [name for name in (volume_name,
-                                   devices.metadata_name(volume_name))
+                                   *devices.metadata_names(volume_name))
                  if name in present]
         if names:
             self._remove(volume_group, names)
@@ -607,13 +672,13 @@ class VolumeGroups:
         return found[1:]
 
     def activate(self, volume_group, volume_name, metadata=True):
-        """Activate a copy and its metadata volume.
+        """Activate a copy and its metadata volumes.
 
-        :param metadata: whether it has one, as snapshots have not
-        :raises CommandFailed: they are not both active
+        :param metadata: whether it has them, as snapshots have not
+        :raises CommandFailed: they are not all active
         """
         self._activate(volume_group, [volume_name] + (
-            [devices.metadata_name(volume_name)] if metadata else []))
+            devices.metadata_names(volume_name) if metadata else []))
 
     def _activate(self, volume_group, names):
         results.output(
@@ -632,26 +697,65 @@ class VolumeGroups:
         except results.CommandFailed:
             lvm.release(volume_group, name, self._timeout)
 
-    def set_generation(self, groups, volume_group, generations):
+    def set_generation(self, groups, volume_group, generations, since=None):
         """Set the generation of copies in a volume group.
 
         :param groups: a scan, for the tags to be replaced
         :param generations: new generation by volume name
+        :param since: also the tags by volume name that tell what their
+            bitmaps cover, none for the others; None to leave all as they are
         :raises CommandFailed: not all have been set
         """
         changes = collections.defaultdict(list)
         for name, generation in generations.items():
-            old = copies.generation_of(
-                groups[volume_group].volumes[name].tags)
-            if old != generation:
-                changes[old, generation].append(name)
-        for (old, new), names in changes.items():
+            tags = groups[volume_group].volumes[name].tags
+            before = {copies.generation_tag(copies.generation_of(tags)),
+                      *copies.since_tags(tags)}
+            after = {copies.generation_tag(generation),
+                     *(copies.since_tags(tags) if since is None
+                       else since.get(name, ()))}
+            if before != after:
+                changes[frozenset(after - before),
+                        frozenset(before - after)].append(name)
+        for (add, delete), names in changes.items():
             results.output(
-                lvm.change_tags(volume_group, names,
-                                [copies.generation_tag(new)],
-                                [copies.generation_tag(old)],
-                                self._only(volume_group), self._timeout),
+                lvm.change_tags(volume_group, names, sorted(add),
+                                sorted(delete), self._only(volume_group),
+                                self._timeout),
                 'raising the generation of copies in %s' % volume_group)
+
+    def flush(self, copies):
+        """Have disks write down what copies have acknowledged.
+
+        :param copies: pairs of a volume group and a volume name
+        :returns: ``CommandFailed`` by volume name and group of those for
+            which that failed
+        """
+        names = collections.defaultdict(list)
+        for group, name in copies:
+            names[group].append(name)
+        failures = {}
+        done = lvm.flush(list(names.items()), self._timeout)
+        for group, result in zip(names, done, strict=True):
+            try:
+                results.output(result, 'flushing copies in %s' % group)
+            except results.CommandFailed as error:
+                # It goes on with the others, unless one of them hangs.
+                named = re.findall("'/dev/%s/([^']*)'" % re.escape(group),
+                                   result[2])
+                failures.update({(name, group): error
+                                 for name in named or names[group]})
+        return failures
+
+    def add_since(self, volume_group, names, since):
+        """Add tags that tell what the bitmaps of copies cover.
+
+        :raises CommandFailed: not all have them
+        """
+        results.output(
+            lvm.change_tags(volume_group, names, sorted(since), [],
+                            self._only(volume_group), self._timeout),
+            'tagging copies in %s' % volume_group)
 
     def revive_pools(self, groups):
         """Have thin pools work again whose disk failed and works now.

@@ -25,6 +25,8 @@ from cinder_promote.volume import copies
 
 LOG = logging.getLogger(__name__)
 Status = fields.ReplicationStatus
+#: What the status of a volume was that can be served again after an error.
+USABLE = ('available', 'in-use')
 
 
 @dataclasses.dataclass
@@ -34,7 +36,9 @@ class Record:
     ``size`` is in bytes, ``current`` its current copy, ``noted_loss`` the
     mirror and those of its legs whose loss was written down, ``extending``
     whether it is being extended now, ``unequal`` a mirror that was extended
-    before all was made equal that was being written as the host stopped.
+    before all was made equal that was being written as the host stopped,
+    ``marked`` whether the tags of all copies are known to say that they are
+    complete.
     """
 
     volume_id: str
@@ -45,6 +49,7 @@ class Record:
     progress: float = 0.0
     noted_loss: tuple | None = None
     extending: bool = False
+    marked: bool = False
     unequal: str | None = None
 
     def served_size(self, *copies):
@@ -130,7 +135,7 @@ def save(record, message=None, usable=False):
     volume.replication_driver_data = record.current.to_driver_data()
     volume.replication_extended_status = message and message[:255]
     if (usable and volume.status == 'error' and
-            volume.previous_status in ('available', 'in-use')):
+            volume.previous_status in USABLE):
         volume.status = volume.previous_status
     volume.save()
 
@@ -214,8 +219,9 @@ def commit_failover(host, backend_id):
     """Write down that a backend is failed over, before anything is switched.
 
     From here on a restart goes on with the fail-over, up to here it goes on
-    with the primary.
+    with what was served.
 
+    :param backend_id: None to fail back
     :raises UnableToFailOver: somebody else changed the row
     """
     service = get_service(host)
@@ -223,7 +229,11 @@ def commit_failover(host, backend_id):
         {'active_backend_id': backend_id,
          'replication_status': Status.FAILED_OVER,
          'disabled': True,
-         'disabled_reason': 'failed-over'},
+         'disabled_reason': 'failed-over'} if backend_id else
+        {'active_backend_id': None,
+         'replication_status': Status.ENABLED,
+         'disabled': service.frozen,
+         'disabled_reason': 'frozen' if service.frozen else None},
         {'active_backend_id': service.active_backend_id,
          'replication_status': service.replication_status})
     if not done:

@@ -42,6 +42,10 @@ from cinder_promote.volume import (
 LOG = logging.getLogger(__name__)
 Status = records.Status
 
+#: What stands for the primary as the target of a fail-over, as in Cinder's
+#: volume manager.
+FAILBACK = 'default'
+
 cfg.CONF.register_opts(options.volume_opts,
                        group=configuration.SHARED_CONF_GROUP)
 
@@ -131,12 +135,15 @@ class ReplicatedLVMVolumeDriver(snapshot_operations.SnapshotOperations,
         self._check_groups(found, primary, serving)
         self.configuration.lvm_type = self._lvm_type(found.get(serving))
         self._groups.use_thin(self.configuration.lvm_type == 'thin')
-        copies_in = [target.volume_group for target in self._targets]
+        copies_in = [target.volume_group for target in self._targets
+                     if target is not self._active]
         if self._primary_lost:
             self._replication.start_without_primary(primary, copies_in)
         else:
-            self._replication.start(serving, copies_in, self._protecting,
-                                    failed_over=bool(self._active))
+            self._replication.start(
+                serving, copies_in,
+                fills=bool(self._active) or self._protecting,
+                home=primary if self._active else None)
         if self._active:
             records.confirm_failover(self.host)
         self._serve_from(serving)
@@ -172,11 +179,12 @@ class ReplicatedLVMVolumeDriver(snapshot_operations.SnapshotOperations,
         for target in self._targets:
             if target.volume_group in found:
                 continue
-            tag = copies.partner_tag('target', target.volume_group)
+            tags = {copies.partner_tag(role, target.volume_group)
+                    for role in ('target', 'source')}
             # Once failed over, or in need of it, another target does not
             # matter, and its group need not remember this one.
             if not (self._active or self._primary_lost or
-                    tag in found[serving].tags):
+                    tags & found[serving].tags):
                 raise targets.InvalidConfiguration(
                     'replication_device', self._section,
                     'volume group %s of target %s does not exist'
@@ -388,16 +396,22 @@ class ReplicatedLVMVolumeDriver(snapshot_operations.SnapshotOperations,
     def failover_host(self, context, volumes, secondary_id=None, groups=None):
         """Serve the volumes from a replication target from now on.
 
+        Or, for the backend_id 'default', from the primary again.
+
         :raises InvalidReplicationTarget: there is no such target, or it is
             not one that can be failed over to
         :raises UnableToFailOver: the target can't be used
         """
-        target = self._failover_target(secondary_id)
+        back = secondary_id == FAILBACK
+        target = self._home() if back else self._failover_target(secondary_id)
         outcome = self._replication.fail_over(
-            target, [volume.name for volume in volumes],
-            commit=lambda: records.commit_failover(self.host,
-                                                   target.backend_id))
-        self._active = target
+            target, [other.volume_group for other in self._targets
+                     if other is not target],
+            None if back else self._primary,
+            [volume.name for volume in volumes],
+            commit=lambda: records.commit_failover(
+                self.host, None if back else target.backend_id))
+        self._active = None if back else target
         self._primary_lost = False
         self._serve_from(target.volume_group)
         updates = []
@@ -413,28 +427,50 @@ class ReplicatedLVMVolumeDriver(snapshot_operations.SnapshotOperations,
                     update['replication_driver_data'] = (
                         record.current.to_driver_data())
             else:
-                update = {'replication_status': Status.FAILED_OVER,
+                update = {'replication_status': record.status,
                           'replication_driver_data':
                               record.current.to_driver_data(),
                           'replication_extended_status': None}
+                if back and volume.status == 'error' and (
+                        volume.previous_status in records.USABLE):
+                    update['status'] = volume.previous_status
             updates.append({'volume_id': volume.id, 'updates': update})
         return target.backend_id, updates, []
 
+    def _home(self):
+        """The primary, which has to be in sync to be failed back to.
+
+        Copying to it begins once failing back was asked for, not before: its
+        disk may be one that holds up whoever writes to it.
+        """
+        if not self._active:
+            raise exception.InvalidReplicationTarget(
+                reason='the host is not failed over')
+        try:
+            total, ready = self._replication.bring_back()
+        except exception.VolumeBackendAPIException as error:
+            raise exception.InvalidReplicationTarget(
+                reason=str(error)) from error
+        if ready < total:
+            raise exception.InvalidReplicationTarget(
+                reason='%d of %d volumes are in sync with volume group %s; '
+                'the others are being copied to it, so ask again once '
+                'replication_volumes_in_sync of the backend counts them all'
+                % (ready, total, self._primary))
+        return targets.Target(FAILBACK, self._primary)
+
     def _failover_target(self, backend_id):
-        if backend_id == 'default':
-            raise exception.InvalidReplicationTarget(
-                reason='failing back is not supported yet; promote the '
-                'target instead')
-        if self._active:
-            raise exception.InvalidReplicationTarget(
-                reason='the host is failed over to %s already'
-                % self._active.backend_id)
         if not self._targets:
             raise exception.InvalidReplicationTarget(
                 reason='section [%s] has no replication_device'
                 % self._section)
-        target = (self._target(backend_id) if backend_id
-                  else self._targets[0])
+        target = self._target(backend_id) if backend_id else next(
+            (target for target in self._targets
+             if target is not self._active), self._active)
+        if target is self._active and target:
+            raise exception.InvalidReplicationTarget(
+                reason='the host is failed over to %s already'
+                % target.backend_id)
         if target is None:
             raise exception.InvalidReplicationTarget(
                 reason='%s is no backend_id of section [%s]; there are %s'

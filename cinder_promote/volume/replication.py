@@ -16,7 +16,6 @@ import contextlib
 import dataclasses
 import functools
 import threading
-import time
 
 from cinder import exception
 from cinder.volume import volume_utils
@@ -24,24 +23,21 @@ from oslo_log import log as logging
 
 from cinder_promote.privsep import lvm
 from cinder_promote.volume import (
+    assembly,
     conversion,
     copies,
     devices,
     extension,
-    filling,
+    failover,
+    flushes,
+    protection,
     records,
     results,
-    superblocks,
 )
+from cinder_promote.volume import groups as groups_module
 
 LOG = logging.getLogger(__name__)
 Status = records.Status
-
-#: Seconds that a volume gets to be switched once a fail-over could not, and
-#: seconds until that is tried again. Without a write that hangs a device is
-#: suspended at once.
-LATE_SWITCH_TIMEOUT = 5
-LATE_SWITCH_INTERVAL = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +61,9 @@ class Standing:
         return self.mirror is None or self.mirror.mirror.equal
 
 
-class Replication(extension.Extending, conversion.Converting):
+class Replication(assembly.Assembling, protection.Protecting,
+                  failover.FailingOver, extension.Extending,
+                  conversion.Converting):
     """The replicated volumes of one backend.
 
     One lock serialises what changes copies or devices, so that a look at the
@@ -92,46 +90,42 @@ class Replication(extension.Extending, conversion.Converting):
         self._records = {}
         self._volume_group = None
         self._targets = []
-        self._protecting = False
-        self._failed_over = False
+        self._fills = False
+        self._home = None
+        self._returning = False
         self._next_late_switch = 0
+        self._flushes = flushes.Flushes(groups)
 
     # Start
 
-    def resume(self):
-        """Let go on what a killed service left standing still.
-
-        That comes first: LVM may wait for devices that are suspended.
-        """
-        present = self._mapper.devices()
-        for name in records.of_backend(self._host):
-            try:
-                self._resume_devices(name, present)
-            except exception.VolumeBackendAPIException:
-                LOG.exception('Volume %s stands still.', name)
-
-    def start(self, volume_group, targets, protecting, failed_over):
+    def start(self, volume_group, targets, fills, home=None):
         """Bring the devices to what configuration and database say.
 
         :param volume_group: the group whose copies are to be served
-        :param targets: groups to replicate to
-        :param protecting: whether to replicate at all
-        :param failed_over: whether ``volume_group`` is a target
+        :param targets: groups to replicate to; copies in them that are in
+            sync are kept so in any case
+        :param fills: whether to make copies in them that are not there
+        :param home: the primary's group, if the backend is failed over
         :raises StaleCopy: it has not the current copy of some volume
         """
         with self._lock:
-            self._configure(volume_group, targets, protecting, failed_over)
+            self._change_roles(volume_group, targets, home, fills)
+            self._know_volumes()
             groups = self._groups.scan()
             self._groups.revive_pools(groups)
             groups = self._finish_conversions(groups)
-            generations = self._check_copies(groups, failed_over)
+            generations = self._check_copies(groups)
+            self._returning = self._is_returning(groups, generations)
             self._sweep(groups)
             present = self._mapper.devices()
             for name, generation in generations.items():
                 with self._errors_of(self._records[name]):
+                    self._groups.complete_metadata(groups, name)
                     self._start_volume(self._records[name], generation,
                                        groups, present)
             self._switch_late(starting=True)
+            threading.Thread(target=self._remove_old_mirrors,
+                             args=(list(generations),), daemon=True).start()
 
     def start_without_primary(self, volume_group, targets):
         """Know the volumes of a lost volume group, for a fail-over.
@@ -139,18 +133,35 @@ class Replication(extension.Extending, conversion.Converting):
         Their devices are left as they are: the targets may be serving them.
         """
         with self._lock:
-            self._configure(volume_group, targets, protecting=False,
-                            failed_over=False)
+            self._change_roles(volume_group, targets, None, False)
+            self._know_volumes()
 
-    def _configure(self, volume_group, targets, protecting, failed_over):
+    def _change_roles(self, volume_group, targets, home, fills=True):
         self._volume_group = volume_group
         self._targets = list(targets)
-        self._protecting = protecting
-        self._failed_over = failed_over
+        self._home = home
+        self._fills = fills
+        self._returning = False
+
+    def _know_volumes(self):
         self._records = records.of_backend(self._host)
         self._note_sizes()
 
-    def _check_copies(self, groups, failed_over):
+    def _is_returning(self, groups, names):
+        """Whether copies are being made for failing back."""
+        for name in names if self._home else ():
+            if (self._records[name].current.volume_group !=
+                    self._volume_group):
+                # A fail-over was killed before the copies parted ways.
+                continue
+            seen = self._groups.copies(groups, name)
+            own, old = seen[self._volume_group], seen.get(self._home)
+            if old and (old.generation == own.generation or
+                        old.generation == copies.INCOMPLETE):
+                return True
+        return False
+
+    def _check_copies(self, groups):
         """The generations of the volumes that can be served, by name."""
         generations = {}
         for name, record in self._records.items():
@@ -171,16 +182,16 @@ class Replication(extension.Extending, conversion.Converting):
             try:
                 generations[name] = copies.check(
                     name, record.current, seen, self._volume_group,
-                    failed_over)
+                    bool(self._home))
             except copies.StaleCopy as error:
-                if not self._was_left_behind(record, failed_over):
+                if not self._was_left_behind(record):
                     raise
                 LOG.error('Volume %s was not failed over. %s', name, error)
                 record.status = Status.FAILOVER_ERROR
                 records.save(record, str(error))
         return generations
 
-    def _was_left_behind(self, record, failed_over):
+    def _was_left_behind(self, record):
         """Whether a fail-over did not take a volume along.
 
         Cinder's manager puts those to 'not-capable' that were not protected;
@@ -188,7 +199,7 @@ class Replication(extension.Extending, conversion.Converting):
         over and is stale all the same, is pointed at wrongly.
         """
         return (record.status == Status.NOT_CAPABLE or
-                failed_over and record.status != Status.FAILED_OVER)
+                self._home and record.status != Status.FAILED_OVER)
 
     def _sweep(self, groups):
         """Remove what is left of volumes that were deleted without a disk.
@@ -217,145 +228,6 @@ class Replication(extension.Extending, conversion.Converting):
             except exception.VolumeBackendAPIException:
                 LOG.exception('It is there still.')
 
-    def _start_volume(self, record, generation, groups, present):
-        name = record.name
-        front = devices.front_name(name)
-        present = self._resume_devices(name, present)
-        mirror = self._live_mirror(name, present)
-        if mirror:
-            self._adopt(record, generation, mirror, groups)
-        elif front in present:
-            self._expect_single(record, present)
-            self._settle(record, generation)
-            self._remove_mirrors(name, present)
-        else:
-            self._remove_mirrors(name, present)
-            self._assemble(record, generation, groups)
-
-    def _resume_devices(self, name, present):
-        """Let go on what a killed service left suspended.
-
-        :returns: the devices as they are then
-        """
-        front = devices.front_name(name)
-        mirrors = [device for device in present
-                   if device.startswith(devices.mirror_prefix(name))]
-        legs = [leg for device in [front, *mirrors] if device in present
-                for leg in present[device].uses if leg and leg not in mirrors]
-        left = [device for device in [*legs, *mirrors, front]
-                if device in present and present[device].suspended]
-        for device in left:
-            if device in legs:
-                self._groups.resume(*lvm.parse_device_name(device))
-            elif device in mirrors:
-                self._mapper.back_out(device)
-            else:
-                self._mapper.resume(front)
-        return self._mapper.devices() if left else present
-
-    def _adopt(self, record, generation, mirror, groups):
-        """Go on with a mirror that outlived the service."""
-        # It may have been killed before it did.
-        self._mapper.limit_discards(mirror.name)
-        legs = self._legs(mirror, record.name, groups)
-        if self._volume_group not in legs:
-            raise results.CommandFailed(
-                data='volume %s is served from %s, not from %s'
-                % (record.name, ' and '.join(map(str, legs)),
-                   self._volume_group))
-        if set(legs) == set(self._wanted_legs()):
-            self._note(record, generation,
-                       record.status if record.status in
-                       (Status.ENABLED, Status.ERROR) else Status.ENABLING)
-        elif self._was_filling(record, legs, groups):
-            LOG.info('Volume %s is being copied to %s still.', record.name,
-                     ' and '.join(self._targets))
-        elif legs[0] == self._volume_group:
-            self._make_single(record, generation, mirror, groups)
-        else:
-            self._finish_failover(record, generation, legs, mirror, groups)
-
-    def _was_filling(self, record, legs, groups):
-        """Whether the copies that a mirror has no legs for are being filled.
-
-        They are as the copying left them, and filled from the beginning.
-        """
-        seen = self._groups.copies(groups, record.name)
-        return (record.status == Status.ENABLING and
-                legs == [self._volume_group] + [None] * len(self._targets) and
-                self._protecting and all(
-                    group in seen and
-                    seen[group].generation == copies.INCOMPLETE
-                    for group in self._targets))
-
-    def _finish_failover(self, record, generation, legs, mirror, groups):
-        """Switch a volume that a killed fail-over did not come to."""
-        if not mirror.mirror.leg_complete(legs.index(self._volume_group)):
-            self._note_behind(record, legs, mirror.mirror, groups)
-            return
-        generation = self._raise(groups, {record.name: max(
-            generation, self._newest(record.name, groups))},
-            [self._volume_group])[record.name]
-        self._note_waiting(record, generation, legs)
-        records.save(record, 'its fail-over is not finished')
-
-    def _expect_single(self, record, present):
-        """Make sure that a volume is served from the designated copy."""
-        expected = lvm.device_name(self._volume_group, record.name)
-        front = present.get(devices.front_name(record.name))
-        if front is None or front.uses != (expected,):
-            raise results.CommandFailed(
-                data='volume %s is served from %s, expected %s'
-                % (record.name, ' '.join(front.uses) if front else 'nothing',
-                   expected))
-
-    def _assemble(self, record, generation, groups):
-        """Set up the devices of a volume that has none, as after a boot."""
-        name = record.name
-        seen = self._groups.copies(groups, name)
-        legs = [group for group in self._wanted_legs()
-                if group in seen and seen[group].generation == generation]
-        for group in legs:
-            self._groups.activate(group, name)
-        size = record.served_size(*map(seen.get, legs))
-        if len(legs) > 1 and legs == self._wanted_legs():
-            self._assemble_mirror(record, generation, legs, size, groups)
-            return
-        generation = self._raise(
-            groups, {name: generation}, [self._volume_group])[name]
-        self._settle(record, generation)
-        self._mapper.create(
-            devices.front_name(name),
-            devices.front_over_copy(size, self._volume_group, name))
-
-    def _assemble_mirror(self, record, generation, legs, size, groups):
-        """Set up a mirror whose copies have the same generation.
-
-        The mirror itself knows better if a copy was dropped and the service
-        had no time to mark it.
-        """
-        name = record.name
-        device = devices.mirror_name(name, generation)
-        self._mapper.create(device, devices.mirror_table(
-            size, name, legs, devices.Legs.KNOWN))
-        mirror = self._mapper.devices()[device].mirror
-        complete = [leg for index, leg in enumerate(legs)
-                    if mirror.leg_complete(index)]
-        behind = bool(complete) and len(complete) < len(legs)
-        if behind and self._volume_group not in complete:
-            self._mapper.remove(device)
-            self._note_loss(record, [self._volume_group], complete, groups)
-            return
-        if behind:
-            generation = self._raise(
-                groups, {name: generation}, complete)[name]
-        self._note(record, generation,
-                   Status.ENABLING if behind else Status.ENABLED)
-        self._mapper.create(devices.front_name(name),
-                            devices.front_over_mirror(size, device))
-        if not behind:
-            self._mapper.repair(device)
-
     # One volume
 
     def create(self, volume, make_copies=None):
@@ -371,11 +243,13 @@ class Replication(extension.Extending, conversion.Converting):
         name = volume.name
         with contextlib.ExitStack() as failure, self._turn():
             groups = self._prepare_targets(self._groups.scan())
-            self._revive_targets(groups)
-            legs = self._wanted_legs()
+            legs = [self._volume_group,
+                    *(self._kept() if self._fills else ())]
+            self._groups.revive_pools({group: groups[group] for group in legs
+                                       if group in groups})
             for group in legs:
                 if group in groups and (
-                        {name, devices.metadata_name(name)} &
+                        {name, *devices.metadata_names(name)} &
                         set(groups[group].volumes)):
                     raise results.CommandFailed(
                         data='volume group %s has a copy of new volume %s '
@@ -383,7 +257,7 @@ class Replication(extension.Extending, conversion.Converting):
             # Not while others wait for the lock.
             failure.push(functools.partial(self._take_back, name, legs))
             record = records.Record(
-                volume.id, name, volume.size << 30, Status.DISABLED,
+                volume.id, name, volume.size << 30, self._status(False),
                 copies.Current(1, self._volume_group))
             if make_copies:
                 make_copies(legs)
@@ -411,12 +285,14 @@ class Replication(extension.Extending, conversion.Converting):
                                         record.name)
         if len(legs) > 1:
             mirror = devices.mirror_name(record.name, 1)
+            known = devices.Legs.FIRST_IS_RIGHT
+            if equal:
+                self._mapper.prepare_legs(record.size, record.name, legs)
+                known = devices.Legs.KNOWN
             self._mapper.create(mirror, devices.mirror_table(
-                record.size, record.name, legs,
-                devices.Legs.EQUAL if equal
-                else devices.Legs.FIRST_IS_RIGHT))
+                record.size, record.name, legs, known))
             table = devices.front_over_mirror(record.size, mirror)
-            record.status = Status.ENABLED if equal else Status.ENABLING
+            record.status = self._status(equal)
         self._mapper.create(devices.front_name(record.name), table)
 
     def _take_back(self, name, legs, kind, *failure):
@@ -461,11 +337,11 @@ class Replication(extension.Extending, conversion.Converting):
         # Nothing knows of the copies any more, and clearing thick ones takes
         # long: others need not wait for it, a fail-over must not.
         groups = self._groups.scan()
-        metadata = devices.metadata_name(volume_name)
+        metadata = set(devices.metadata_names(volume_name))
         # The current copy last: what is left of it tells the most.
         for group in sorted(groups.values(), key=lambda group: (
                 group.name == serving, group.name)):
-            if (metadata in group.volumes or self._groups.copies(
+            if (metadata & set(group.volumes) or self._groups.copies(
                     {group.name: group}, volume_name)):
                 self._groups.remove_copy(groups, group.name, volume_name)
 
@@ -492,9 +368,8 @@ class Replication(extension.Extending, conversion.Converting):
                 data='volume %s is not served' % name)
         mirror = self._live_mirror(name, present)
         if mirror:
-            complete = [group for index, group
-                        in enumerate(self._legs(mirror, name, groups))
-                        if group and mirror.mirror.leg_complete(index)]
+            complete = self._complete(mirror,
+                                      self._legs(mirror, name, groups))
         else:
             self._expect_single(record, present)
             complete = [self._volume_group]
@@ -505,511 +380,6 @@ class Replication(extension.Extending, conversion.Converting):
         return Standing(self._volume_group, tuple(complete), mirror,
                         record.current.generation, groups)
 
-    # Fail-over
-
-    def fail_over(self, target, names, commit):
-        """Serve volumes from a target from now on.
-
-        :param target: ``targets.Target``
-        :param names: names of the volumes to fail over; others that are
-            there, such as one that was being created, are failed over with
-            them and saved here
-        :param commit: called once it is sure that the target can be used,
-            before anything is switched
-        :returns: for each name its record, and a sentence if it failed
-        :raises UnableToFailOver: the target can't be used at all
-        """
-        with self._first():
-            groups = self._scan_for(target.volume_group)
-            if target.volume_group not in groups:
-                raise exception.UnableToFailOver(
-                    reason='volume group %s of target %s can not be found'
-                    % (target.volume_group, target.backend_id))
-            present = self._mapper.devices()
-            generations = {}
-            outcome = {}
-            others = [name for name in self._records if name not in names]
-            for name in [*names, *others]:
-                reason = self._why_not(name, target.volume_group, groups,
-                                       present)
-                outcome[name] = (self._records.get(name), reason)
-                if not reason:
-                    generations[name] = self._newest(name, groups)
-            commit()
-            for name in list(self._fillings):
-                self._fillings.pop(name).stop(0)
-            self._volume_group = target.volume_group
-            self._protecting = False
-            self._failed_over = True
-            raised = self._raise(groups, generations, [target.volume_group])
-            failures = self._switch(list(raised), groups, present)
-            for name, generation in raised.items():
-                record = self._records[name]
-                if name in failures:
-                    LOG.error('Volume %s did not fail over: %s', name,
-                              failures[name])
-                    outcome[name] = (
-                        record, '%s; it is tried again' % failures[name])
-                    mirror = self._live_mirror(name, present)
-                    self._note_waiting(
-                        record, generation,
-                        self._legs(mirror, name, groups) if mirror else [])
-                else:
-                    record.status = Status.FAILED_OVER
-                    record.current = copies.Current(generation,
-                                                    target.volume_group)
-            for record, reason in outcome.values():
-                if record and reason:
-                    record.status = Status.FAILOVER_ERROR
-            for name in others:
-                with self._errors_of(self._records[name]):
-                    records.save(*outcome[name])
-            threading.Thread(target=self._remove_old_mirrors,
-                             args=(list(raised),), daemon=True).start()
-            return outcome
-
-    def _scan_for(self, volume_group):
-        """A scan that leaves nothing undone to find a volume group."""
-        groups = {}
-        try:
-            groups = self._groups.scan()
-        except results.CommandFailed:
-            LOG.exception('No disk answers in time.')
-        try:
-            return self._groups.look_for(groups, volume_group)
-        except results.CommandFailed:
-            LOG.exception('Volume group %s can not be seen.', volume_group)
-            return groups
-
-    def _why_not(self, name, volume_group, groups, present):
-        """Why a target can't serve a volume, None if it can."""
-        record = self._records.get(name)
-        if record is None:
-            return 'the volume has no copies'
-        if record.status == Status.FAILOVER_ERROR:
-            return 'it failed to fail over before'
-        seen = self._groups.copies(groups, name)
-        if volume_group not in seen:
-            return 'volume group %s has no copy of it' % volume_group
-        mirror = self._live_mirror(name, present)
-        if mirror:
-            legs = self._legs(mirror, name, groups)
-            good = (volume_group in legs and
-                    mirror.mirror.leg_complete(legs.index(volume_group)))
-        elif devices.front_name(name) in present:
-            good = False
-        else:
-            good = (seen[volume_group].generation ==
-                    self._newest(name, groups))
-        if not good:
-            return ('its copy in volume group %s is not in sync'
-                    % volume_group)
-        return None
-
-    def _switch(self, names, groups, present, timeout=None):
-        """Put the served copies of volumes beneath their fronts.
-
-        :returns: why some were not switched, by name
-        """
-        tables, failures = {}, {}
-        for name in names:
-            front = devices.front_name(name)
-            size = self._records[name].served_size(
-                groups[self._volume_group].volumes[name])
-            table = devices.front_over_copy(size, self._volume_group, name)
-            if front in present:
-                tables[front] = table
-                continue
-            try:
-                self._groups.activate(self._volume_group, name)
-                self._mapper.create(front, table)
-            except exception.VolumeBackendAPIException as error:
-                failures[name] = error
-        refused = self._mapper.replace_tables(tables, timeout)
-        failures.update({name: refused[devices.front_name(name)]
-                         for name in names
-                         if devices.front_name(name) in refused})
-        return failures
-
-    def _note_waiting(self, record, generation, legs):
-        record.status = Status.FAILOVER_ERROR
-        record.current = copies.Current(generation, self._volume_group,
-                                        mirror=tuple(legs))
-
-    def _switch_late(self, starting=False):
-        """Switch volumes whose target was in sync, but for a hung write.
-
-        Between two starts only those are that have a device: an export waits
-        for theirs.
-        """
-        waiting = [record for record in self._records.values()
-                   if record.status == Status.FAILOVER_ERROR and
-                   record.current.mirror is not None and
-                   record.current.volume_group == self._volume_group]
-        if not waiting:
-            return
-        present = self._mapper.devices()
-        if starting or time.monotonic() >= self._next_late_switch:
-            self._next_late_switch = time.monotonic() + LATE_SWITCH_INTERVAL
-        else:
-            waiting = [record for record in waiting
-                       if self._fell_behind(record, present)]
-        groups = self._groups.scan() if waiting else {}
-        switched = []
-        hung = False
-        for record in waiting:
-            if (not self._no_failover.is_set() or
-                    hung and devices.front_name(record.name) in present):
-                continue
-            # Until the manager wrote how the fail-over ended, it would write
-            # over what is written here.
-            if records.status_of(record) != Status.FAILOVER_ERROR:
-                continue
-            # Another one is first the next time.
-            self._records[record.name] = self._records.pop(record.name)
-            try:
-                if self._switch_one_late(record, groups, starting):
-                    switched.append(record.name)
-            except exception.VolumeBackendAPIException as error:
-                LOG.warning('Volume %s is not switched yet: %s', record.name,
-                            error)
-                hung |= isinstance(error, results.CommandTimedOut)
-        if switched:
-            threading.Thread(target=self._remove_old_mirrors,
-                             args=(switched,), daemon=True).start()
-
-    def _fell_behind(self, record, present):
-        """Whether the mirror beneath a volume dropped the target."""
-        mirror = self._live_mirror(record.name, present)
-        legs = record.current.mirror
-        return bool(mirror and self._volume_group in legs and
-                    not mirror.mirror.leg_complete(
-                        legs.index(self._volume_group)))
-
-    def _switch_one_late(self, record, groups, starting):
-        """Switch a volume if its copy holds every acknowledged write still.
-
-        :returns: whether it is served now
-        :raises CommandFailed: it can't be told, or not be switched yet
-        """
-        name = record.name
-        front = devices.front_name(name)
-        present = self._resume_devices(name, self._mapper.devices())
-        mirror = self._live_mirror(name, present)
-        copy = self._groups.copies(groups, name).get(self._volume_group)
-        if mirror:
-            legs, state = self._legs(mirror, name, groups), mirror.mirror
-        elif copy is None or front not in present and not starting:
-            return False
-        elif front in present:
-            self._expect_single(record, present)
-            legs, state = (), None
-        else:
-            legs = record.current.mirror
-            state = self._ask_mirror(record, groups)
-        newest = self._newest(name, groups)
-        behind = state and not (
-            self._volume_group in legs and
-            state.leg_complete(legs.index(self._volume_group)))
-        if behind or copy and copy.generation != newest:
-            self._note_behind(record, legs, state, groups)
-            return False
-        if copy is None:
-            return False
-        if mirror or front not in present:
-            for error in self._switch([name], groups, present,
-                                      LATE_SWITCH_TIMEOUT).values():
-                raise error
-        self._settle(record, newest, usable=True)
-        LOG.info('Volume %s is served from volume group %s now.', name,
-                 self._volume_group)
-        return True
-
-    def _ask_mirror(self, record, groups):
-        """What a mirror that is gone knew of its legs.
-
-        :returns: ``devices.Mirror``, None if none of its other legs is there
-        :raises CommandFailed: it can't be told
-        """
-        name = record.name
-        seen = self._groups.copies(groups, name)
-        legs = [group if group in seen else None
-                for group in record.current.mirror]
-        if set(legs) <= {None, self._volume_group}:
-            return None
-        self._remove_mirrors(name, self._mapper.devices())
-        for group in legs:
-            if group:
-                self._groups.activate(group, name)
-        device = devices.mirror_name(name, record.current.generation)
-        self._mapper.create(device, devices.mirror_table(
-            record.served_size(*(seen[group] for group in legs if group)),
-            name, legs, devices.Legs.KNOWN))
-        state = self._mapper.devices()[device].mirror
-        self._mapper.remove(device)
-        if state is None:
-            raise results.CommandFailed(
-                data='mirror %s does not tell its state' % device)
-        return state
-
-    def _note_behind(self, record, legs, state, groups):
-        """Write down that a target missed writes after its fail-over.
-
-        :param legs: volume groups of the mirror, in its order
-        :param state: ``devices.Mirror`` of it, None if it can't tell
-        """
-        name = record.name
-        others = [group for index, group in enumerate(legs)
-                  if group and group != self._volume_group and
-                  (state is None or state.leg_complete(index))]
-        newest = self._newest(name, groups)
-        seen = self._groups.copies(groups, name)
-        self._raise(groups, {name: newest},
-                    [group for group in others if group in seen])
-        record.status = Status.FAILOVER_ERROR
-        record.current = copies.Current(
-            newest + 1, others[0] if others else record.current.volume_group)
-        message = ('its copy in volume group %s is not in sync'
-                   % self._volume_group)
-        records.save(record, message)
-        LOG.error('Volume %s stays as it is: %s.', name, message)
-
-    def _remove_old_mirrors(self, names):
-        """Let go of the mirrors that volumes were switched away from.
-
-        With a disk that hangs this may take long, or fail; a later start or
-        protection tries again.
-        """
-        try:
-            present = self._mapper.devices()
-        except exception.VolumeBackendAPIException:
-            LOG.warning('The old mirrors are still there.', exc_info=True)
-            return
-        for name in names:
-            try:
-                self._remove_mirrors(name, present)
-            except exception.VolumeBackendAPIException:
-                LOG.warning('The old mirror of volume %s is still there.',
-                            name, exc_info=True)
-
-    # Protection
-
-    def protect(self):
-        """From now on replicate every volume to the targets."""
-        with self._lock:
-            self._protecting = True
-
-    def look(self):
-        """Look at the mirrors and do what is due.
-
-        Volumes that could not be switched at the fail-over are now.
-        Volumes that are not protected are given new copies, copies that have
-        become complete are marked so, and lost ones as out of date.
-        """
-        with self._turn():
-            self._switch_late()
-            if not self._protecting or not self._records:
-                return
-            present = self._mapper.devices()
-            groups = None
-            for record in list(self._records.values()):
-                if not self._no_failover.is_set():
-                    return
-                if (record.status == Status.FAILOVER_ERROR or
-                        record.current.lost):
-                    continue
-                mirror = self._live_mirror(record.name, present)
-                with self._errors_of(record):
-                    self._repair_again(record, mirror)
-                if self._is_settled(record, mirror):
-                    continue
-                groups = groups or self._prepare_targets(self._groups.scan())
-                with self._errors_of(record):
-                    self._advance(record, mirror, groups)
-
-    def _prepare_targets(self, groups):
-        """Prepare volume groups that were replaced since the start.
-
-        :returns: a scan of what is there then
-        """
-        changed = False
-        for target in self._wanted_legs()[1:]:
-            if target in groups and self._volume_group in groups:
-                try:
-                    changed |= self._groups.prepare_target(
-                        groups, self._volume_group, target)
-                except exception.VolumeBackendAPIException:
-                    LOG.exception('Volume group %s can not be prepared.',
-                                  target)
-        return self._groups.scan() if changed else groups
-
-    def _revive_targets(self, groups):
-        self._groups.revive_pools({name: groups[name]
-                                   for name in self._targets
-                                   if name in groups})
-
-    def _is_settled(self, record, mirror):
-        """Whether there is nothing to do but wait."""
-        if mirror is None or record.status == Status.ERROR:
-            return False
-        if mirror.mirror.has_room:
-            job = self._fillings.get(record.name)
-            record.progress = job.percent if job else 0.0
-            return bool(job and job.running)
-        record.progress = mirror.mirror.percent
-        if mirror.mirror.in_sync:
-            return record.status == Status.ENABLED
-        return not mirror.mirror.dropped
-
-    def _advance(self, record, mirror, groups):
-        if mirror and mirror.mirror.dropped and (
-                record.noted_loss != (mirror.name, mirror.mirror.dropped)):
-            self._leg_lost(record, mirror, groups)
-        elif mirror is None or record.status == Status.ERROR:
-            self._protect_volume(record, mirror, groups)
-        elif mirror.mirror.has_room:
-            self._go_on_filling(record, mirror, groups)
-        elif mirror.mirror.in_sync:
-            name = record.name
-            for group in self._targets:
-                self._groups.set_generation(
-                    groups, group, {name: record.current.generation})
-            self._note(record, record.current.generation, Status.ENABLED)
-            LOG.info('Volume %s is in sync with %s.', name,
-                     ' and '.join(self._targets))
-
-    def _protect_volume(self, record, mirror, groups):
-        if record.extending:
-            return
-        name = record.name
-        missing = [group for group in self._wanted_legs()
-                   if group not in groups]
-        if missing:
-            LOG.debug('Volume %s waits for volume group %s.', name,
-                      missing[0])
-            return
-        self._stop_filling(name)
-        if mirror:
-            self._make_single(record, record.current.generation, mirror,
-                              groups)
-            groups = self._groups.scan()
-        present = self._mapper.devices()
-        self._expect_single(record, present)
-        self._remove_mirrors(name, present)
-        seen = self._groups.copies(groups, name)
-        size = record.served_size(seen[self._volume_group])
-        # Now that the volume does not use what they hold any more.
-        self._revive_targets(groups)
-        for group in self._targets:
-            if group in seen and seen[group].generation >= self._newest(
-                    name, groups):
-                raise results.CommandFailed(
-                    data='the copy of %s in volume group %s is as new as the '
-                    'one that is served' % (name, group))
-            self._groups.renew_copy(groups, group, name, size)
-        generation = self._raise(
-            groups, {name: self._newest(name, groups)},
-            [self._volume_group])[name]
-        self._note(record, generation, Status.ENABLING)
-        self._groups.clear_metadata(self._volume_group, name)
-        legs, known = self._wanted_legs(), devices.Legs.FIRST_IS_RIGHT
-        if self._groups.new_copies_are_equal:
-            # They join once they have what is used of the first, which is
-            # not what the kernel would copy.
-            self._mapper.prepare_legs(size, name, legs)
-            legs[1:] = [None] * len(self._targets)
-            known = devices.Legs.KNOWN
-        self._mapper.insert_mirror(
-            devices.front_name(name), devices.mirror_name(name, generation),
-            devices.mirror_table(size, name, legs, known), size)
-        LOG.info('Volume %s is being copied to %s.', name,
-                 ' and '.join(self._targets))
-        if known is devices.Legs.KNOWN:
-            self._fill(record, size)
-
-    def _fill(self, record, size):
-        self._fillings[record.name] = job = filling.Filling(
-            self._groups, record.name, size, self._volume_group,
-            list(self._targets), self._rate)
-        job.start()
-
-    def _stop_filling(self, name):
-        """Make sure that nothing is written to the copies of a volume."""
-        job = self._fillings.pop(name, None)
-        if job:
-            job.stop(self._groups.timeout)
-
-    def _go_on_filling(self, record, mirror, groups):
-        """Have new copies join a mirror when they are filled.
-
-        :raises CommandFailed: they could not be filled, or can't join
-        """
-        name = record.name
-        size = record.served_size(groups[self._volume_group].volumes[name])
-        job = self._fillings.get(name)
-        if job is None:
-            self._revive_targets(groups)
-            for group in self._targets:
-                self._groups.activate(group, name)
-            self._fill(record, size)
-        elif job.error:
-            del self._fillings[name]
-            raise results.CommandFailed(data=str(job.error))
-        elif job.done:
-            del self._fillings[name]
-            superblocks.check_joinable(
-                name, self._groups.superblock(self._volume_group, name),
-                [self._groups.superblock(group, name)
-                 for group in self._targets])
-            self._mapper.replace_table(
-                mirror.name, devices.mirror_table(
-                    size, name, self._wanted_legs(), devices.Legs.KNOWN))
-            LOG.info('%s got what is used of volume %s; what was written '
-                     'meanwhile follows.', ' and '.join(self._targets), name)
-
-    def _leg_lost(self, record, mirror, groups):
-        """Leave a copy behind that no longer gets the writes."""
-        legs = self._legs(mirror, record.name, groups)
-        dropped = [legs[index] for index in mirror.mirror.dropped]
-        complete = [group for index, group in enumerate(legs)
-                    if group and mirror.mirror.leg_complete(index)]
-        self._note_loss(record, dropped, complete, groups)
-        record.noted_loss = (mirror.name, mirror.mirror.dropped)
-
-    def _note_loss(self, record, dropped, complete, groups):
-        """Write down that some copies no longer get the writes.
-
-        :param dropped: their volume groups, None for one that is gone
-        :param complete: volume groups of the copies that go on
-        """
-        name = record.name
-        message = 'lost the copy in volume group %s' % ' and '.join(
-            map(str, dropped))
-        lost = self._volume_group if self._volume_group in dropped else None
-        holder = (self._volume_group if not lost else
-                  complete[0] if complete else record.current.volume_group)
-        if lost:
-            # Before any copy is newer than the primary's: killed in between,
-            # the next start must not take that for a wrong configuration.
-            self._save_loss(record, record.current.generation, holder, lost,
-                            message)
-        visible = [group for group in complete if group in groups]
-        if visible:
-            generation = self._raise(
-                groups, {name: self._newest(name, groups)}, visible)[name]
-            self._save_loss(record, generation, holder, lost, message)
-        elif not lost:
-            self._save_loss(record, record.current.generation, holder, lost,
-                            message)
-        LOG.error('Volume %s %s.', name, message)
-
-    def _save_loss(self, record, generation, holder, lost, message):
-        """Change a record once the database has it."""
-        current = copies.Current(generation, holder, lost)
-        records.save(dataclasses.replace(
-            record, status=Status.ERROR, current=current), message)
-        record.status, record.current = Status.ERROR, current
-
     # Reports
 
     def summary(self):
@@ -1019,17 +389,18 @@ class Replication(extension.Extending, conversion.Converting):
             percent of their bytes that are in sync
         """
         everything = list(self._records.values())
+        kept = bool(self._fills and self._kept())
         in_sync = [record for record in everything
-                   if record.status == Status.ENABLED]
+                   if record.status == Status.ENABLED or
+                   kept and record.marked]
         total = sum(record.size for record in everything)
         copied = sum(
-            record.size * (100.0 if record.status == Status.ENABLED else
-                           min(record.progress, 99.9)
-                           if record.status == Status.ENABLING else 0.0)
+            record.size * (100.0 if record in in_sync else
+                           min(record.progress, 99.9) if kept else 0.0)
             for record in everything)
         return (len(everything), len(in_sync),
                 round(copied / total, 1) if total else
-                100.0 if self._protecting else 0.0)
+                100.0 if kept else 0.0)
 
     # Parts
 
@@ -1053,9 +424,85 @@ class Replication(extension.Extending, conversion.Converting):
         finally:
             self._no_failover.set()
 
-    def _wanted_legs(self):
-        return [self._volume_group] + (self._targets if self._protecting
-                                       else [])
+    def _kept(self):
+        """The volume groups whose copies are to be in sync with the served.
+
+        The primary's is one of them again once failing back was asked for.
+        """
+        return self._targets + ([self._home] if self._returning else [])
+
+    def _positions(self, complete):
+        """The legs of a mirror that has room for all copies.
+
+        :param complete: the volume groups that it has at once
+        """
+        room = 1 + len(self._targets) + bool(self._home)
+        return complete + [None] * max(room - len(complete), 0)
+
+    def _complete(self, mirror, legs):
+        """The volume groups of a mirror's legs that hold all writes."""
+        return [group for index, group in enumerate(legs)
+                if group and mirror.mirror.leg_complete(index)]
+
+    def _is_protected(self, mirror, legs):
+        """Whether all copies that are to be kept in sync are."""
+        return set(self._kept()) <= set(self._complete(mirror, legs))
+
+    def _covered(self, name, groups, complete, left=()):
+        """The tags that tell what the bitmap of a mirror covers.
+
+        :param complete: volume groups of copies that miss nothing
+        :param left: those of copies that miss what comes from now on, of
+            which ``_claim`` takes care
+        """
+        seen = self._groups.copies(groups, name)
+        known = [seen[group].since for group in complete if group in seen]
+        known = frozenset.intersection(*known) if known else frozenset()
+        return frozenset(tag for tag in known if not any(
+            copies.since_tags([tag], group)
+            for group in [*complete, *left] if group))
+
+    def _insertion(self, record, mirror, generation, legs, groups):
+        """A mirror that is to take the place of another one.
+
+        It knows what that one knew.
+
+        :param legs: volume groups of its complete legs, None where it has
+            room for others
+        """
+        name = record.name
+        first = next(group for group in legs if group in groups)
+        size = record.served_size(groups[first].volumes[name])
+        slot = 1 - mirror.slot
+        return devices.Insertion(
+            devices.front_name(name), devices.mirror_name(name, generation),
+            devices.mirror_table(size, name, legs, devices.Legs.KNOWN, slot),
+            size, groups_module.derivation(
+                first, mirror.slot, slot, legs, name, size))
+
+    def _rebuild(self, record, mirror, legs, groups):
+        """Put a mirror beneath a volume that has room for all copies.
+
+        The served one is its first leg; what is not to be kept is left.
+        """
+        name = record.name
+        good = self._complete(mirror, legs)
+        complete = [self._volume_group] + [
+            group for group in self._kept() if group in good]
+        self._remove_mirrors(name, self._mapper.devices())
+        generation = self._raise_complete(
+            record, record.current.generation, groups, complete,
+            self._covered(name, groups, complete,
+                          [group for group in legs if group not in complete]))
+        parting = self._parting(name, mirror, generation, complete, groups)
+        self._mapper.insert_mirror(self._insertion(
+            record, mirror, parting.generation, self._positions(complete),
+            groups))
+        self._claim({name: parting})
+        record.marked = False
+        self._note(record, generation,
+                   self._status(set(self._kept()) <= set(complete)))
+        self._remove_mirrors(name, self._mapper.devices())
 
     def _live_mirror(self, name, present):
         """The mirror that a volume's front lies on, if it does."""
@@ -1068,11 +515,11 @@ class Replication(extension.Extending, conversion.Converting):
 
     def _legs(self, mirror, name, groups):
         """The volume groups beneath a mirror, None for one that is gone."""
-        known = set(groups) | set(self._wanted_legs()) | set(self._targets)
+        known = {*groups, self._volume_group, *self._targets, self._home}
         current = self._records[name].current
-        known.update({current.volume_group, *(current.mirror or ())} - {None})
+        known |= {current.volume_group, *(current.mirror or ())}
         by_device = {lvm.device_name(group, name): group
-                     for group in known}
+                     for group in known - {None}}
         return [by_device.get(device) for device in mirror.uses]
 
     def _newest(self, name, groups):
@@ -1080,17 +527,31 @@ class Replication(extension.Extending, conversion.Converting):
                    [copy.generation for copy in
                     self._groups.copies(groups, name).values()])
 
-    def _raise(self, groups, generations, volume_groups):
+    def _raise(self, groups, generations, volume_groups, since=None):
         """Make the copies in some groups newer than all others.
 
         :param generations: the newest generation of each volume by name
+        :param since: as for ``groups.VolumeGroups.set_generation``
         :returns: the new generations by name
         """
         raised = {name: generation + 1
                   for name, generation in generations.items()}
         for group in volume_groups:
-            self._groups.set_generation(groups, group, raised)
+            self._groups.set_generation(groups, group, raised, since)
         return raised
+
+    def _raise_complete(self, record, generation, groups, complete, since):
+        """Make the copies that go on newer than those that are left.
+
+        :param generation: the newest one that the caller knows of
+        :param complete: volume groups of those that go on
+        :param since: their tags that tell what their bitmaps cover
+        :returns: the new generation
+        """
+        name = record.name
+        return self._raise(
+            groups, {name: max(generation, self._newest(name, groups))},
+            complete, {name: since})[name]
 
     def _make_single(self, record, generation, mirror, groups):
         """Serve a volume from the one copy that is designated.
@@ -1105,7 +566,8 @@ class Replication(extension.Extending, conversion.Converting):
                 data='the copy of %s in volume group %s is not in sync'
                 % (name, self._volume_group))
         raised = self._raise(groups, {name: max(
-            generation, self._newest(name, groups))}, [self._volume_group])
+            generation, self._newest(name, groups))}, [self._volume_group],
+            {})
         self._settle(record, raised[name])
         self._mapper.replace_table(
             devices.front_name(name),
@@ -1120,24 +582,35 @@ class Replication(extension.Extending, conversion.Converting):
         What they lie on has nothing beneath itself, and goes last.
         """
         front = present.get(devices.front_name(name))
-        for device in sorted(present, key=lambda device:
+        for device in sorted(self._mirrors(name, present), key=lambda device:
                              not present[device].uses):
-            if (device.startswith(devices.mirror_prefix(name)) and
-                    not (front and device in front.uses)):
+            if not (front and device in front.uses):
                 self._mapper.remove(device)
+
+    @staticmethod
+    def _mirrors(name, present):
+        """The names of a volume's mirrors, and what is named like them."""
+        return [device for device in present
+                if device.startswith(devices.mirror_prefix(name))]
 
     def _settle(self, record, generation, usable=False):
         """Note that a volume has one copy."""
-        self._note(record, generation, self._status_of_single(), usable)
+        self._note(record, generation, self._status(False), usable)
 
-    def _status_of_single(self):
-        if self._failed_over:
+    def _status(self, protected):
+        """The ``replication_status`` of a volume.
+
+        :param protected: whether all its copies are in sync
+        """
+        if self._home:
             return Status.FAILED_OVER
-        return Status.ENABLING if self._protecting else Status.DISABLED
+        if not self._fills:
+            return Status.DISABLED
+        return Status.ENABLED if protected else Status.ENABLING
 
     def _note(self, record, generation, status, usable=False):
         current = copies.Current(generation, self._volume_group)
-        if (record.current, record.status) != (current, status):
+        if usable or (record.current, record.status) != (current, status):
             record.current, record.status = current, status
             records.save(record, usable=usable)
 

@@ -10,72 +10,70 @@
 #    License for the specific language governing permissions and limitations
 #    under the License.
 
-"""What the legs of a mirror know of it: dm-raid's superblocks.
-
-The layout is that of ``struct dm_raid_superblock`` in the kernel's
-drivers/md/dm-raid.c.
-"""
+"""What the legs of a mirror know of it: dm-raid's superblocks."""
 
 import dataclasses
-import struct
 
-from cinder_promote.volume import results
+from cinder_promote.privsep import superblocks
 
-LENGTH = 4096
-_LAYOUT = struct.Struct('<4sIIIQQ')
-_MAGIC = b'DmRd'
+_FILLED = (1 << 64) - 1
 
 
 @dataclasses.dataclass(frozen=True)
 class Superblock:
-    """The part of a superblock that tells which leg is newer.
+    """The part of a superblock that tells which legs are complete.
 
     ``failed`` has a bit for each leg that is not there, of which ``position``
-    is this one's; ``events`` grows with each change.
+    is this one's; ``events`` grows with each change; ``filled`` tells how far
+    this leg is.
     """
 
     legs: int
     position: int
     events: int
     failed: int
+    filled: int
+
+    @property
+    def is_filled(self):
+        """Whether nothing was to be copied to this leg any more."""
+        return self.filled == _FILLED
 
 
-def parse(text, what):
-    """Read a superblock.
+def parse(line):
+    """A superblock from hexadecimal digits, None if there is none."""
+    fields = None if line == '-' else superblocks.parse(bytes.fromhex(line))
+    return fields and Superblock(*fields)
 
-    :param text: hexadecimal digits
-    :param what: what was read, for the message
-    :raises CommandFailed: there is none
+
+def newest(found):
+    """Which of a leg's metadata volumes is that of its last mirror.
+
+    :param found: a ``Superblock`` or None for each
+    :returns: its number, None if there is no mirror that it was a leg of
     """
-    try:
-        magic, __, *fields = _LAYOUT.unpack_from(bytes.fromhex(text))
-    except (ValueError, struct.error):
-        magic = None
-    if magic != _MAGIC:
-        raise results.CommandFailed(data='%s: there is no superblock' % what)
-    return Superblock(*fields)
+    events = [each.events if each else -1 for each in found]
+    return events.index(max(events)) if max(events) >= 0 else None
 
 
-def check_joinable(name, mirror, joining):
-    """Make sure that the kernel will fill legs that join a mirror.
+def complete(found):
+    """The legs of a mirror that hold every acknowledged write.
 
-    If the superblock of a leg were as new as the mirror's, the kernel would
-    take its data for good.
-
-    :param name: of the volume
-    :param mirror: superblock of the leg that the mirror has
-    :param joining: those of the others, in the mirror's order
-    :raises CommandFailed: some would not be filled
+    :param found: ``Superblock`` of each that can be seen, in a dictionary
+    :returns: their keys
     """
-    for position, leg in enumerate(joining, start=1):
-        if (leg.legs, leg.position) != (mirror.legs, position):
-            problem = 'is not of that mirror'
-        elif not mirror.failed >> position & 1:
-            problem = 'is not known to be missing'
-        elif leg.events >= mirror.events:
-            problem = 'is as new as the mirror'
-        else:
-            continue
-        raise results.CommandFailed(
-            data='leg %d of the mirror of volume %s %s'
-            % (position, name, problem))
+    last = max(found.values(), key=lambda each: each.events, default=None)
+    return {key for key, each in found.items()
+            if each.legs == last.legs and each.is_filled and
+            not last.failed >> each.position & 1}
+
+
+def is_joinable(mirror, position):
+    """Whether the kernel will fill a leg that joins a mirror.
+
+    If its superblock does not say that the leg is missing, the kernel takes
+    the data of the leg for good.
+
+    :param mirror: superblock of a leg that the mirror has, None if it has none
+    """
+    return bool(mirror and mirror.failed >> position & 1)

@@ -86,6 +86,20 @@ class Disk:
         """The disk works again, with what it held before."""
         self._load('ok')
 
+    def replace(self):
+        """Another disk is in its place, empty, with a group of the name."""
+        self.repair()
+        prefix = self.group.replace('-', '--') + '-'
+        deadline = time.monotonic() + 60
+        while left := [name for name in devices() if name.startswith(prefix)]:
+            errors = [command.run(['dmsetup', 'remove', name], 10)[2]
+                      for name in left]
+            if time.monotonic() > deadline:
+                raise AssertionError('in use: %s' % ' '.join(errors))
+        shutil.rmtree('/dev/' + self.group)
+        clear('/dev/mapper/' + self.layer, 8)
+        self.make_group()
+
     def _load(self, table):
         self.hang()
         run('dmsetup', 'load', self.layer, '--table', self._tables[table])

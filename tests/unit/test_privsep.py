@@ -79,8 +79,11 @@ class TestBounds(testtools.TestCase):
                               1)
             self.assertRaises(ValueError, dmsetup.replace_tables,
                               [('promote-x', table)], 1)
-            self.assertRaises(ValueError, dmsetup.insert_mirror, 'promote-x',
-                              'promote-y', table, '0 8 linear /dev/x/y 0', 1)
+            good = '0 8 linear /dev/x/y 0'
+            for tables in ((table, good), (good, table)):
+                self.assertRaises(
+                    ValueError, dmsetup.insert_mirrors,
+                    [('promote-x', 'promote-y', *tables, None)], 1)
 
     def test_names_that_are_options(self):
         for name in ('--config', '-y', 'a/b', '', 'a\n'):

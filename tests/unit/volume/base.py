@@ -147,6 +147,19 @@ class DriverTestCase(base.TestCase):
             volume.save()
         return {update['volume_id']: update['updates'] for update in updates}
 
+    def fail_back(self, driver, *volumes):
+        """What the manager does when it fails back."""
+        self.set_service(replication_status='failing-over')
+        active, updates, __ = driver.failover_host(
+            self.context, list(map(self.reload, volumes)), 'default')
+        self.assertEqual('default', active)
+        self.set_service(replication_status='enabled', active_backend_id='',
+                         disabled=0, disabled_reason='')
+        for update in updates:
+            volume = self.reload(update['volume_id'])
+            volume.update(update['updates'])
+            volume.save()
+
     def reset(self):
         """What reset_active_backend does."""
         self.set_service(replication_status='disabled', disabled=0,
@@ -180,8 +193,7 @@ class TestCase(DriverTestCase):
                  lambda: [group.disk for group
                           in self.host.groups.values()]),
                 # One after the other, so that each is killed in its turn.
-                ('cinder_promote.privsep.dmsetup.WORKERS', 1),
-                ('cinder_promote.privsep.snapshots.WORKERS', 1),
+                ('cinder_promote.privsep.command.WORKERS', 1),
                 ('cinder.volume.volume_utils.copy_volume', self.host.copy),
                 ('cinder.privsep.lvm.lvrename',
                  lambda *words: self.host.execute('lvrename', *words)),
@@ -195,9 +207,15 @@ class TestCase(DriverTestCase):
         :param kind: what stands for ``threading.Thread``
         """
         names = types.SimpleNamespace(**dict(vars(threading), Thread=kind))
-        for module in ('filling', 'replication', 'snapshots'):
+        for module in ('failover', 'filling', 'replication', 'snapshots'):
             self.useFixture(fixtures.MonkeyPatch(
                 'cinder_promote.volume.%s.threading' % module, names))
+
+    def crash_once_failed_over(self):
+        """Kill the service once its row says that it failed over."""
+        here = threading.current_thread() is threading.main_thread()
+        if here and self.service()['active_backend_id']:
+            raise fake_host.Crash()
 
     def finish_protection(self, driver):
         """Let copies that are being filled become complete."""

@@ -21,6 +21,7 @@ as a SIGKILL of the service would; the devices stay. A power cut drops them.
 
 import dataclasses
 import json
+import os
 import re
 import struct
 import sys
@@ -28,7 +29,7 @@ import zlib
 
 from oslo_concurrency import processutils
 
-from cinder_promote.privsep import command
+from cinder_promote.privsep import command, superblocks
 
 OK, ERROR, HANG = 'ok', 'error', 'hang'
 #: LVM sees a disk that works again, the kernel has given up its thin pool.
@@ -44,6 +45,10 @@ def block_of(volume, key):
 
 class Crash(BaseException):
     """The service was killed."""
+
+
+class SyncFailed(Exception):
+    """What ``sync`` said."""
 
 
 class BadDisk(Exception):
@@ -84,6 +89,8 @@ class Group:
     tags: set = dataclasses.field(default_factory=set)
     volumes: dict = dataclasses.field(default_factory=dict)
     state: str = OK
+    #: Whether it writes down what it acknowledged when it is asked to.
+    flushes: bool = True
     #: What removed thick volumes left on the disk; new ones begin with it.
     remains: dict = dataclasses.field(default_factory=dict)
 
@@ -97,8 +104,10 @@ class Mapped:
     suspended: bool = False
     health: list = dataclasses.field(default_factory=list)
     action: str = 'idle'
-    #: What was written while a leg was missing, as its bitmap has it.
+    #: What was written, as its bitmap has it, and the part of that which all
+    #: legs have.
     dirty: set = dataclasses.field(default_factory=set)
+    clearable: set = dataclasses.field(default_factory=set)
     #: The size of a mirror to MD.
     synced: int = 0
     #: Whether long discards are split before they reach it.
@@ -156,13 +165,16 @@ class FakeHost:
                 group.state == HANG and group.disk in disks
                 for group in self.groups.values()):
             return command.TIMED_OUT, '', 'gave up'
-        verb = {'dmsetup': 'dm_' + words[1],
-                sys.executable: 'blocks'}.get(words[0], words[0])
+        verb = {'dmsetup': 'dm_' + words[1]}.get(words[0], words[0])
+        if verb == sys.executable:
+            verb = os.path.basename(words[3]).removesuffix('.py')
         try:
             out = getattr(self, verb)(words, stdin if verb == 'blocks'
                                       else disks)
         except (KeyError, ValueError, BadDisk) as error:
             return 5, '', '%s failed: %r' % (argv, error)
+        except SyncFailed as error:
+            return 1, '', str(error)
         except TimeoutError:
             return command.TIMED_OUT, '', 'gave up'
         return 0, out or '', ''
@@ -309,16 +321,8 @@ class FakeHost:
                     % block for block in blocks)))
 
     def blocks(self, words, stdin):
-        """The script that reads and copies blocks."""
-        verb, *paths = words[4:]
-        if verb == 'read':
-            superblock = self._find(paths[0]).superblock
-            if superblock is None:
-                return '00' * 4096
-            return struct.pack(
-                '<4sIIIQQ', b'DmRd', 1, superblock['legs'],
-                superblock['position'], superblock['events'],
-                sum(1 << leg for leg in superblock['failed'])).hex()
+        """The script that copies blocks."""
+        __, *paths = words[4:]
         volumes = []
         for path in paths:
             group, __, name = path.removeprefix('/dev/').partition('/')
@@ -336,6 +340,48 @@ class FakeHost:
                 if start <= block_of(source, key) * BLOCK < start + length:
                     target.data[key] = value
         return ''
+
+    def superblocks(self, words, disks):
+        """The script that reads and writes superblocks."""
+        verb, *words = words[4:]
+        if verb == 'read':
+            return '\n'.join(map(self._read_superblock, words))
+        source = self._superblock_of(words[0]).superblock
+        if source is None:
+            raise ValueError('%s has no superblock' % words[0])
+        legs, missing, *targets = words[2:] if verb == 'derive' else (
+            words[2], '0', *words[3:])
+        events = 0 if verb == 'join' else (
+            source['events'] // superblocks.EPOCH + 1) * superblocks.EPOCH
+        for path, position in zip(targets[::2], targets[1::2], strict=True):
+            self._superblock_of(path).superblock = {
+                **source, 'legs': int(legs), 'position': int(position),
+                'events': events, 'dirty': set(source['dirty']),
+                'failed': {leg for leg in range(int(legs))
+                           if int(missing) >> leg & 1}}
+        return ''
+
+    def _superblock_of(self, path):
+        group, __, name = path.removeprefix('/dev/').partition('/')
+        if self.groups[group].state == HANG:
+            raise TimeoutError()
+        volume = self._readable(group).volumes[name]
+        if not volume.active:
+            raise KeyError(path)
+        return volume
+
+    def _read_superblock(self, path):
+        try:
+            superblock = self._superblock_of(path).superblock
+        except KeyError:
+            return '-'
+        if superblock is None:
+            return '00' * 4096
+        return struct.pack(
+            '<4sIIIQQQ', b'DmRd', 1, superblock['legs'],
+            superblock['position'], superblock['events'],
+            sum(1 << leg for leg in superblock['failed']),
+            (1 << 64) - 1 if superblock['complete'] else 0).hex()
 
     def lvdisplay(self, words, disks):
         self._find(words[-1])
@@ -557,6 +603,11 @@ class FakeHost:
             # for good, whatever is on it.
             newest = max((meta.superblock for meta in there),
                          key=lambda superblock: superblock['events'])
+            for index, meta in enumerate(metadata):
+                if meta.name != '-' and (len(metadata), index) != (
+                        meta.superblock['legs'],
+                        meta.superblock['position']):
+                    raise ValueError('Number of or position of legs changed')
             health = ['-' if meta.name == '-' else
                       'A' if index not in newest['failed'] and
                       meta.superblock['complete'] else 'a'
@@ -570,13 +621,19 @@ class FakeHost:
                 leg.data = dict(source.data)
                 leg.old_data = list(source.old_data)
             elif state == 'a':
-                leg.data.update({key: source.data[key]
-                                 for key in device.dirty})
+                for key in device.dirty:
+                    self._put(leg, key, source.data.get(key))
         device.health = health
         device.dirty = device.dirty or set()
         device.action = 'recover' if 'a' in health else 'idle'
         self._resize_mirror(device, legs, health, new)
-        self._write_superblocks(device)
+        # The bitmap is on the disks at once; that a leg is missing is not
+        # before something changes.
+        for meta in there:
+            if meta.superblock:
+                meta.superblock['dirty'] = device.dirty
+        if new or 'a' in health:
+            self._write_superblocks(device)
 
     def _resize_mirror(self, device, legs, health, new):
         """As the kernel does once the table has another size.
@@ -686,6 +743,8 @@ class FakeHost:
         if ' raid ' in device.table and any(
                 leg.group.state == HANG for leg in self._legs(device)):
             raise TimeoutError()
+        if ' raid ' in device.table:
+            self._write_superblocks(device)
         del self.devices[device.name]
 
     def dm_load(self, words, disks):
@@ -702,6 +761,7 @@ class FakeHost:
                 volume.group.state == HANG for volume in self._all(device)):
             raise TimeoutError()
         device.suspended = True
+        self._clear_bits(device)
 
     def _all(self, device):
         for below in self._beneath(device):
@@ -743,6 +803,22 @@ class FakeHost:
         self.repaired.append(device.name)
         for leg in legs[1:]:
             leg.data = dict(legs[0].data)
+
+    def sync(self, words, disks):
+        """As the one of coreutils, which goes on after an error."""
+        failed = ''
+        for path in words[1:]:
+            group, __, name = path.removeprefix('/dev/').partition('/')
+            group = self.groups[group]
+            if group.state == HANG:
+                raise TimeoutError()
+            volume = group.volumes.get(name)
+            if group.state != OK or not group.flushes or not (
+                    volume and volume.active):
+                failed += "sync: error syncing '%s': Input/output error\n" % (
+                    path)
+        if failed:
+            raise SyncFailed(failed)
 
     def lsblk(self, words, disks):
         return '%12d %12d' % (self.granularity, self.longest_discard)
@@ -812,13 +888,16 @@ class FakeHost:
 
     def _write_mirror(self, device, key, value):
         done = False
+        device.dirty.add(key)
+        device.clearable.add(key)
         for index, leg in enumerate(self._legs(device)):
+            if device.health[index] != 'A':
+                device.clearable.discard(key)
             if device.health[index] in 'D-':
-                device.dirty.add(key)
                 continue
             if leg.group.state == ERROR:
                 device.health[index] = 'D'
-                device.dirty.add(key)
+                device.clearable.discard(key)
                 self._write_superblocks(device)
             else:
                 self._put(leg, key, value)
@@ -865,7 +944,22 @@ class FakeHost:
                 if device.health[index] == 'a' and leg.group.state == OK:
                     device.health[index] = 'A'
             device.action = 'idle'
+            if set(device.health) == {'A'}:
+                device.dirty = set()
             self._write_superblocks(device)
+
+    @staticmethod
+    def _clear_bits(device):
+        device.dirty -= device.clearable
+        device.clearable.clear()
+
+    def clear_bits(self):
+        """Let bitmaps forget what all legs have, as they do after a while.
+
+        They do so at once when a mirror is suspended.
+        """
+        for device in self.devices.values():
+            self._clear_bits(device)
 
     def cut_power(self):
         """Start the host anew: copies stay, devices do not."""
@@ -877,9 +971,15 @@ class FakeHost:
             for volume in group.volumes.values():
                 volume.active = volume.suspended = False
 
-    def fail(self, group):
-        """Let a disk answer with errors."""
+    def fail(self, group, lost=()):
+        """Let a disk answer with errors.
+
+        :param lost: keys that it has acknowledged, but not written down
+        """
         self.groups[group].state = ERROR
+        for volume in self.groups[group].volumes.values():
+            for key in lost:
+                volume.data.pop(key, None)
 
     def hang(self, group):
         """Let a disk not answer."""

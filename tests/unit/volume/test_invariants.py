@@ -200,7 +200,7 @@ class TestFailover(base.TestCase):
 
     def test_volumes_are_switched_at_the_same_time(self):
         self.useFixture(base.fixtures.MonkeyPatch(
-            'cinder_promote.privsep.dmsetup.WORKERS', 3))
+            'cinder_promote.privsep.command.WORKERS', 3))
         driver = self.start()
         volumes = [self.create(driver) for __ in range(3)]
         for volume in volumes:
@@ -337,7 +337,7 @@ class TestFailoverIsFirst(base.TestCase):
             if self.failing_over is None and busy(self.host.commands[-1]):
                 self.failing_over = threading.Thread(
                     target=replication.fail_over, daemon=True, args=(
-                        self.driver._targets[0],
+                        self.driver._targets[0], [], A,
                         [volume.name for volume in self.volumes],
                         lambda: None))
                 self.failing_over.start()
@@ -348,7 +348,7 @@ class TestFailoverIsFirst(base.TestCase):
 
     def assert_failed_over(self):
         self.failing_over.join(60)
-        self.assertTrue(self.driver._replication._failed_over)
+        self.assertEqual(A, self.driver._replication._home)
 
     def test_look(self):
         self.host.fail(B)
@@ -387,7 +387,8 @@ class TestFailoverIsFirst(base.TestCase):
     def test_others_go_on_after_a_refused_one(self):
         self.assertRaises(
             exception.UnableToFailOver, self.driver._replication.fail_over,
-            self.module.targets.Target('lvm-x', 'promote-x'), [], None)
+            self.module.targets.Target('lvm-x', 'promote-x'), [], A, [],
+            None)
         self.driver.delete_volume(self.volumes[0])
         self.assertNotIn(self.front(self.volumes[0]), self.host.devices)
 

@@ -300,8 +300,9 @@ class TestFailoverTarget(base.TestCase):
     def test_unknown_target(self):
         self.assertIn('lvm-x', self._refused(self.start(), 'lvm-x'))
 
-    def test_failing_back(self):
-        self.assertIn('promote', self._refused(self.start(), 'default'))
+    def test_failing_back_without_a_failover(self):
+        self.assertIn('not failed over',
+                      self._refused(self.start(), 'default'))
 
     def test_no_target(self):
         driver = self.start(devices=[])

@@ -231,9 +231,9 @@ class LeftBehindTest(base.TestCase):
         self.set_service(replication_status='enabled')
         self.refresh(driver)
         self.finish_protection(driver)
-        driver._replication._protecting = False
+        driver._replication._fills = False
         late = self.create(driver)
-        driver._replication._protecting = True
+        driver._replication._fills = True
         self.host.fail(B)
         self.manager_fails_over(driver, 'lvm-c', good, late)
         self.host.write(self.front(good), 'x', 1)
@@ -264,12 +264,7 @@ class LeftBehindTest(base.TestCase):
         self.host.write(self.front(bad), 'y', 1)
         driver._replication.look()
         self.host.repair(B, pool_failed=False)
-
-        def crash():
-            if self.service()['active_backend_id']:
-                raise fake_host.Crash()
-
-        self.host.meanwhile = crash
+        self.host.meanwhile = self.crash_once_failed_over
         self.assertRaises(fake_host.Crash, self.fail_over, driver, 'lvm-b',
                           good, bad)
         self.host.meanwhile = None
