@@ -79,11 +79,11 @@ class ServiceRow:
 class ExpectedRow:
     """A whole row as a step must leave it.
 
-    disabled_reason holds all the values that are right.
+    A tuple holds all the values that are right.
     """
 
     replication_status: str
-    active_backend_id: str | None
+    active_backend_id: str | None | tuple[str | None, ...]
     disabled: bool
     disabled_reason: tuple[str | None, ...]
     frozen: bool
@@ -117,6 +117,8 @@ def frozen_row(backend_id):
 
 # At the start, and after replication_enable.
 PROTECTED_ROW = ExpectedRow(ENABLED, None, False, NO_REASON, False)
+# After failover_host to the primary. Cinder writes either.
+FAILED_BACK_ROW = ExpectedRow(ENABLED, (None, ""), False, NO_REASON, False)
 # After reset_active_backend, and still so when the service has started.
 RESET_ROW = ExpectedRow(DISABLED, None, False, (None,), True)
 # After thaw.

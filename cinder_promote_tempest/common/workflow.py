@@ -25,6 +25,9 @@ from cinder_promote_tempest.common import exceptions, faults, states, waiters
 
 LOG = logging.getLogger(__name__)
 
+FAILBACK = "default"
+"""What Cinder calls the primary where a replication target is named."""
+
 
 class Workflow:
     """Fails over, promotes and protects one host, and puts it back."""
@@ -116,6 +119,28 @@ class Workflow:
             host=self._host, backend_id=backend_id
         )
         self._wait_while_failing_over()
+
+    def fail_back(self, timeout):
+        """Fail the host back to its primary, and wait until that is done.
+
+        A driver may refuse that until it has copied to the primary what was
+        written meanwhile; the host is failed over still then, and is asked
+        again.
+
+        :param timeout: seconds that this may take
+        """
+
+        def ask():
+            self.fail_over(FAILBACK)
+            return self.show_row()
+
+        waiters.wait_until(
+            ask,
+            lambda row: row.replication_status != states.FAILED_OVER,
+            f"service {self._host} fails back",
+            interval=self._interval,
+            timeout=timeout,
+        )
 
     def freeze(self):
         """Freeze the host."""

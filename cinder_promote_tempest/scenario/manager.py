@@ -246,3 +246,16 @@ class FailoverScenario(PromotionScenario):
             status,
             failed=(states.FAILOVER_ERROR,),
         )
+
+    @contextlib.contextmanager
+    def interruption(self, probe, volume_id):
+        """Detach a volume meanwhile, if it cannot stay attached."""
+        stays = (
+            CONF.cinder_promote.attached_io_continues
+            or not probe.writes_in_place
+        )
+        if not stays:
+            probe.close()
+        yield
+        if not stays:
+            probe.open(volume_id)

@@ -12,7 +12,6 @@
 
 """The whole way: A fails over to B, B is promoted, C protects B."""
 
-import contextlib
 import threading
 
 from tempest import config
@@ -75,7 +74,7 @@ class PromotionTest(manager.FailoverScenario):
         probe.write("on A")
         probe.verify()
 
-        with self._interruption(probe, volume_id):
+        with self.interruption(probe, volume_id):
             self.fail_backend(failures, self.backend)
             self._write_and_verify(probe, "on B, A has failed")
             self.workflow.fail_over(target)
@@ -89,7 +88,7 @@ class PromotionTest(manager.FailoverScenario):
         self.workflow.freeze()
         self.assert_service_row(states.frozen_row(target))
         self._assert_conflicts(ENABLE)
-        with self._interruption(probe, volume_id):
+        with self.interruption(probe, volume_id):
             with self.workflow.stopped():
                 self.workflow.re_point(target, next_target)
                 self.assertEqual(
@@ -121,7 +120,7 @@ class PromotionTest(manager.FailoverScenario):
         probe.verify()
         probe.write("on B and C")
 
-        with self._interruption(probe, volume_id):
+        with self.interruption(probe, volume_id):
             self.fail_backend(failures, target)
             self._write_and_verify(probe, "on C, B has failed")
             self.workflow.fail_over(next_target)
@@ -177,16 +176,3 @@ class PromotionTest(manager.FailoverScenario):
         if probe.writes_in_place and CONF.cinder_promote.attached_io_continues:
             probe.write(label)
             probe.verify()
-
-    @contextlib.contextmanager
-    def _interruption(self, probe, volume_id):
-        """Detach a volume meanwhile, if it cannot stay attached."""
-        stays = (
-            CONF.cinder_promote.attached_io_continues
-            or not probe.writes_in_place
-        )
-        if not stays:
-            probe.close()
-        yield
-        if not stays:
-            probe.open(volume_id)

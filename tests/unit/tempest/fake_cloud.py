@@ -43,6 +43,7 @@ class FakeCloud:
         }
         self.reports = 0
         self.running = True
+        self.failbacks_refused = 0
         # What cinder.conf says: primary, target.
         self.conf = ORIGINAL
         self.steps = []
@@ -97,7 +98,22 @@ class FakeCloud:
                 disabled_reason="failed-over",
             )
 
-        self._pending += [lambda: None, done]
+        def failed_back():
+            if self.failbacks_refused:
+                self.failbacks_refused -= 1
+                self.row["replication_status"] = "failed-over"
+            else:
+                self.row.update(
+                    replication_status="enabled",
+                    active_backend_id="",
+                    status="enabled",
+                    disabled_reason="",
+                )
+
+        self._pending += [
+            lambda: None,
+            failed_back if backend_id == "default" else done,
+        ]
 
     def freeze_host(self, host):
         self._step("freeze_host")

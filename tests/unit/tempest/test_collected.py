@@ -26,7 +26,13 @@ from tests.unit.tempest import collect_tests
 PACKAGE = pathlib.Path(cinder_promote_tempest.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 # What only a test that has the host to itself may do.
-CHANGES_THE_HOST = {"fail_over", "freeze", "stopped", "reset_active_backend"}
+CHANGES_THE_HOST = {
+    "fail_over",
+    "fail_back",
+    "freeze",
+    "stopped",
+    "reset_active_backend",
+}
 
 
 def collect():
@@ -107,7 +113,8 @@ class CollectedTestsTest(unittest.TestCase):
             if path.stem.startswith("test_") and called & CHANGES_THE_HOST:
                 changing.add(path.stem)
         self.assertEqual(
-            {"test_promotion", "test_guest_attachments"}, changing
+            {"test_promotion", "test_failback", "test_guest_attachments"},
+            changing,
         )
         self.assertLessEqual(changing, serial)
 

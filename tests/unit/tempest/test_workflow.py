@@ -74,6 +74,20 @@ class StepsTest(WorkflowTestCase):
             self.workflow.fail_over("lvm-b")
         self.assertIn("failing-over", str(caught.exception))
 
+    def test_fail_back_is_asked_for_until_it_is_done(self):
+        self.workflow.fail_over("lvm-b")
+        self.cloud.failbacks_refused = 3
+        self.workflow.fail_back(600)
+        self.assertEqual(0, self.cloud.failbacks_refused)
+        self.workflow.assert_row(states.FAILED_BACK_ROW)
+
+    def test_fail_back_that_is_refused_for_ever(self):
+        self.workflow.fail_over("lvm-b")
+        self.cloud.failbacks_refused = 10**6
+        with self.assertRaises(lib_exceptions.TimeoutException) as caught:
+            self.workflow.fail_back(600)
+        self.assertIn("fails back", str(caught.exception))
+
     def test_service_is_waited_for_after_it_was_stopped(self):
         with self.workflow.stopped():
             self.assertFalse(self.cloud.running)
