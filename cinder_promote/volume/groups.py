@@ -731,6 +731,8 @@ class VolumeGroups:
         :returns: ``CommandFailed`` by volume name and group of those for
             which that failed
         """
+        if not copies:
+            return {}
         names = collections.defaultdict(list)
         for group, name in copies:
             names[group].append(name)

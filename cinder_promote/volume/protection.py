@@ -332,20 +332,17 @@ class Protecting:
             self._note_loss(record, dropped, self._complete(mirror, legs),
                             groups)
             record.noted_loss = (mirror.name, mirror.mirror.dropped)
-        # So that its disk is not in use, should it come back.
-        # One that was still being filled joins again.
-        name, generation = record.name, record.current.generation
         complete = self._complete(mirror, legs)
         if not set(complete) & set(groups):
             return
-        self._remove_mirrors(name, self._mapper.devices())
-        parting = self._parting(name, mirror, generation, complete, groups)
-        self._mapper.insert_mirror(self._insertion(
-            record, mirror, generation,
-            [group if group in complete else None for group in legs], groups))
-        self._claim({name: parting})
+        self._remove_mirrors(record.name, self._mapper.devices())
+        # So that its disk is not in use, should it come back. A copy that was
+        # still being filled joins again.
+        self._replace_mirror(
+            record, mirror, record.current.generation,
+            [group if group in complete else None for group in legs], groups)
         record.noted_loss = None
-        self._remove_mirrors(name, self._mapper.devices())
+        self._remove_mirrors(record.name, self._mapper.devices())
 
     def _note_loss(self, record, dropped, complete, groups):
         """Write down that some copies no longer get the writes.

@@ -480,6 +480,23 @@ class Replication(assembly.Assembling, protection.Protecting,
             size, groups_module.derivation(
                 first, mirror.slot, slot, legs, name, size))
 
+    def _replace_mirror(self, record, mirror, generation, legs, groups):
+        """Put a mirror of some legs in the place of one that has more.
+
+        None from before may be there any more: its metadata are where those
+        of the new one go. The old one is there still afterwards, with nothing
+        above it.
+
+        :param generation: that of the copies that go on
+        :param legs: as for ``_insertion``
+        """
+        name = record.name
+        parting = self._parting(name, mirror, generation,
+                                [group for group in legs if group], groups)
+        self._mapper.insert_mirror(self._insertion(
+            record, mirror, generation, legs, groups))
+        self._claim({name: parting})
+
     def _rebuild(self, record, mirror, legs, groups):
         """Put a mirror beneath a volume that has room for all copies.
 
@@ -494,11 +511,8 @@ class Replication(assembly.Assembling, protection.Protecting,
             record, record.current.generation, groups, complete,
             self._covered(name, groups, complete,
                           [group for group in legs if group not in complete]))
-        parting = self._parting(name, mirror, generation, complete, groups)
-        self._mapper.insert_mirror(self._insertion(
-            record, mirror, parting.generation, self._positions(complete),
-            groups))
-        self._claim({name: parting})
+        self._replace_mirror(record, mirror, generation,
+                             self._positions(complete), groups)
         record.marked = False
         self._note(record, generation,
                    self._status(set(self._kept()) <= set(complete)))

@@ -200,6 +200,10 @@ class FailoverScenario(PromotionScenario):
     )
 
     @classmethod
+    def needs_guest(cls):
+        return CONF.cinder_promote.io_probe == "guest"
+
+    @classmethod
     def skip_checks(cls):
         super().skip_checks()
         options = CONF.cinder_promote

@@ -24,10 +24,6 @@ CONF = config.CONF
 class FailbackTest(manager.FailoverScenario):
     """Fails a host over, back, and over again."""
 
-    @classmethod
-    def needs_guest(cls):
-        return CONF.cinder_promote.io_probe == "guest"
-
     @decorators.idempotent_id("ffb85b4c-4377-4aa5-8c08-f2fa1302953a")
     @decorators.attr(type="slow")
     @utils.services("volume")

@@ -33,10 +33,6 @@ RESET = promote_backend_client.RESET_ACTIVE_BACKEND
 class PromotionTest(manager.FailoverScenario):
     """Fails a host over twice, with a promotion between."""
 
-    @classmethod
-    def needs_guest(cls):
-        return CONF.cinder_promote.io_probe == "guest"
-
     @decorators.idempotent_id("5987297b-a108-4d88-8848-5cb64d647f06")
     @decorators.attr(type="slow")
     @utils.services("volume")
