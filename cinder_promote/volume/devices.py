@@ -237,6 +237,9 @@ def parse(info, table, status):
     for line in table.splitlines():
         name, __, rest = line.partition(': ')
         words = rest.split()
+        if not words:
+            # Somebody is about to load its first table.
+            continue
         sizes[name] += int(words[1]) * SECTOR
         if ' raid ' in rest:
             # Each leg is a pair, its metadata device before its data, with

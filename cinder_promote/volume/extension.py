@@ -106,6 +106,7 @@ class Extending:
         mirror = self._live_mirror(name, present)
         legs = self._legs(mirror, name, groups) if mirror else []
         if mirror and not (mirror.mirror.in_sync and set(legs) <= set(groups)):
+            self._stop_filling(name)
             self._make_single(record, record.current.generation, mirror,
                               groups)
             groups = self._groups.scan()

@@ -293,6 +293,21 @@ class TestThin(BothKinds, ExtendingTest):
         self.fail_over(driver, 'lvm-b', self.reload(volume))
         self.assert_extended(driver, volume, B)
 
+    def test_new_target_that_is_being_filled(self):
+        driver, volume = self.replicated()
+        self.host.fail(A)
+        self.fail_over(driver, 'lvm-b', volume)
+        self.reset()
+        driver = self.start(*B_TO_C, **self.options)
+        self.set_service(replication_status='enabled')
+        self.refresh(driver)
+        driver._replication.look()
+        self.assertEqual('enabling', self.reload(volume).replication_status)
+        self.extend(driver, volume)
+        self.assert_extended(driver, volume, B)
+        self.until_enabled(driver, volume)
+        self.assert_extended(driver, volume, B, C)
+
     def test_killed_while_a_target_is_filled(self):
         def filling():
             driver, volume = self.replicated()
