@@ -80,6 +80,12 @@ class Mirror:
         return tuple(index for index, state in enumerate(self.health)
                      if state == 'D')
 
+    def dropping(self, indices):
+        """As it is once the kernel has dropped some legs."""
+        return dataclasses.replace(self, health=''.join(
+            'D' if index in indices else state
+            for index, state in enumerate(self.health)))
+
     @property
     def has_room(self):
         """Whether there is a leg that its table does not name."""

@@ -14,6 +14,7 @@
 
 import collections
 import dataclasses
+import errno
 import functools
 import glob
 import json
@@ -38,6 +39,8 @@ HUNG_DISK_RETRY = 300
 #: Bytes that are cleared by one command, which a disk that answers at all
 #: writes in far less time than a command may take.
 CLEAR_STEP = 64 << 20
+#: What commands say of a disk, or a thin pool, that failed.
+EIO = os.strerror(errno.EIO)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -729,7 +732,7 @@ class VolumeGroups:
 
         :param copies: pairs of a volume group and a volume name
         :returns: ``CommandFailed`` by volume name and group of those for
-            which that failed
+            which that failed, ``DiskFailed`` if a disk or its pool refused
         """
         if not copies:
             return {}
@@ -743,10 +746,13 @@ class VolumeGroups:
                 results.output(result, 'flushing copies in %s' % group)
             except results.CommandFailed as error:
                 # It goes on with the others, unless one of them hangs.
-                named = re.findall("'/dev/%s/([^']*)'" % re.escape(group),
-                                   result[2])
-                failures.update({(name, group): error
-                                 for name in named or names[group]})
+                reasons = dict(re.findall(
+                    "'/dev/%s/([^']*)': (.*)" % re.escape(group), result[2]))
+                failed = results.DiskFailed(data=str(error))
+                failures.update({
+                    (name, group): failed if reason == EIO else error
+                    for name, reason in (
+                        reasons or dict.fromkeys(names[group])).items()})
         return failures
 
     def add_since(self, volume_group, names, since):
@@ -765,13 +771,16 @@ class VolumeGroups:
         :param groups: those of a scan that are to be looked at
         """
         for group in groups.values():
-            if any(self._host_tag in volume.tags
-                   for volume in group.volumes.values()):
-                try:
-                    self._revive_pool(group)
-                except results.CommandFailed as error:
-                    LOG.error('Thin pool %s does not work: %s',
-                              pool_name(group.name), error)
+            try:
+                self._revive_pool(group)
+            except results.CommandFailed as error:
+                LOG.error('Thin pool %s does not work: %s',
+                          pool_name(group.name), error)
+
+    def has_any(self, group):
+        """Whether this backend has anything in a volume group."""
+        return any(self._host_tag in volume.tags
+                   for volume in group.volumes.values())
 
     def _revive_pool(self, group):
         """Have the pool of a volume group work again whose disk failed.

@@ -72,7 +72,7 @@ class Protecting:
             if not self._records:
                 return
             present = self._mapper.devices()
-            self._watch(present)
+            failed = self._watch(present)
             groups = None
             for record in list(self._records.values()):
                 if not self._no_failover.is_set():
@@ -80,7 +80,8 @@ class Protecting:
                 if (record.status == Status.FAILOVER_ERROR or
                         record.current.lost):
                     continue
-                mirror = self._live_mirror(record.name, present)
+                mirror = failed.get(record.name) or self._live_mirror(
+                    record.name, present)
                 with self._errors_of(record):
                     self._repair_again(record, mirror)
                 if self._is_settled(record, mirror):
@@ -90,7 +91,14 @@ class Protecting:
                     self._advance(record, mirror, groups)
 
     def _watch(self, present):
-        """See to it that bitmaps can be relied on if a leg fails."""
+        """See to it that bitmaps can be relied on if a leg fails.
+
+        A leg that failed while nobody wrote to it is in sync for the kernel,
+        and its pool can't work again while a mirror has it open.
+
+        :returns: by name the mirrors that have such legs, as if the kernel
+            had dropped them
+        """
         due = {}
         for name, record in self._records.items():
             mirror = self._live_mirror(name, present)
@@ -104,8 +112,22 @@ class Protecting:
                     self._flushes.note_filling(name, group)
             if len(complete) > 1 and self._flushes.is_due(name):
                 due[name] = complete
-        for error in set(map(str, self._flushes.flush(due).values())):
+        failures = self._flushes.flush(due)
+        for error in set(map(str, failures.values())):
             LOG.error('A copy does not take what is written to it: %s', error)
+        failed = {}
+        for name, complete in due.items():
+            lost = [group for group in complete if isinstance(
+                failures.get((name, group)), results.DiskFailed)]
+            # Where no copy is left, the kernel goes on with all of them.
+            if lost and any((name, group) not in failures
+                            for group in complete):
+                mirror = self._live_mirror(name, present)
+                legs = self._legs(mirror, name, {})
+                failed[name] = dataclasses.replace(
+                    mirror, mirror=mirror.mirror.dropping(
+                        [legs.index(group) for group in lost]))
+        return failed
 
     def _prepare_targets(self, groups):
         """Prepare volume groups that were replaced since the start.

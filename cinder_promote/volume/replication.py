@@ -112,7 +112,10 @@ class Replication(assembly.Assembling, protection.Protecting,
             self._change_roles(volume_group, targets, home, fills)
             self._know_volumes()
             groups = self._groups.scan()
-            self._groups.revive_pools(groups)
+            ours = {volume_group, *targets, home}
+            self._groups.revive_pools({
+                name: group for name, group in groups.items()
+                if name in ours or self._groups.has_any(group)})
             groups = self._finish_conversions(groups)
             generations = self._check_copies(groups)
             self._returning = self._is_returning(groups, generations)

@@ -25,6 +25,10 @@ class CommandTimedOut(CommandFailed):
     """A privileged command was given up after its bound."""
 
 
+class DiskFailed(CommandFailed):
+    """A disk, or the thin pool on it, answered with an error."""
+
+
 def output(result, what):
     """The standard output of a result of ``command.run``.
 

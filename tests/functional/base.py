@@ -70,6 +70,23 @@ class TestCase(base.DriverTestCase):
         writer.goes_on()
         return writer
 
+    def used(self, *section):
+        """A driver, and a volume with 256 MiB that somebody writes to."""
+        driver = self.start(*section)
+        volume = self.create(driver)
+        self.look_until(driver, volume, 'enabled')
+        disks.run('dd', 'if=/dev/urandom', 'of=' + self.path(volume),
+                  'bs=1M', 'count=256', 'oflag=direct', 'status=none')
+        self.clear_bits(volume)
+        writer = self.writer(volume)
+        writer.goes_on(100)
+        return driver, volume, writer
+
+    def clear_bits(self, volume):
+        """Have the kernel do what it does some minutes after a write."""
+        for verb in ('suspend', 'resume'):
+            disks.run('dmsetup', verb, self.mirror(volume))
+
     def manager_fails_over(self, driver, volume, backend_id='lvm-b'):
         """As the manager, which also keeps a volume's status."""
         status = self.reload(volume).status
@@ -138,6 +155,13 @@ class TestCase(base.DriverTestCase):
         """All logical volumes, as GROUP/NAME."""
         return set(disks.run('lvs', '--noheadings', '--separator', '/',
                              '-o', 'vg_name,lv_name').split())
+
+    def written_to(self, group, volume):
+        """Bytes written to a copy since it was activated."""
+        number = disks.run('dmsetup', 'info', '--columns', '--noheadings',
+                           '-o', 'minor', '/dev/%s/%s' % (group, volume.name))
+        with open('/sys/block/dm-%s/stat' % number.strip()) as stat:
+            return int(stat.read().split()[6]) * 512
 
     # Checks
 

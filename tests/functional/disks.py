@@ -78,6 +78,12 @@ class Disk:
         """Every read and write fails from now on."""
         self._load('failed')
 
+    def fail_after(self, command):
+        """Run a shell command, and fail within a moment of its end."""
+        run('dmsetup', 'load', self.layer, '--table', self._tables['failed'])
+        run('sh', '-c', '%s && dmsetup resume --nolockfs --noflush %s'
+            % (command, self.layer))
+
     def hang(self):
         """Reads and writes never come back, until fail or repair."""
         run('dmsetup', 'suspend', '--nolockfs', '--noflush', self.layer)

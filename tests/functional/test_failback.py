@@ -14,7 +14,7 @@
 
 from cinder import exception
 
-from tests.functional import base, blocks, disks
+from tests.functional import base, blocks
 from tests.unit.volume.base import A_TO_B, A, B, C
 
 TO_B_AND_C = (A, [*A_TO_B[1], 'backend_id:lvm-c,volume_group:promote-c'])
@@ -24,30 +24,6 @@ MIB = 1 << 20
 
 
 class TestCase(base.TestCase):
-
-    def used(self, *section):
-        """A driver, and a volume with 256 MiB that somebody writes to."""
-        driver = self.start(*section)
-        volume = self.create(driver)
-        self.look_until(driver, volume, 'enabled')
-        disks.run('dd', 'if=/dev/urandom', 'of=' + self.path(volume),
-                  'bs=1M', 'count=256', 'oflag=direct', 'status=none')
-        self.clear_bits(volume)
-        writer = self.writer(volume)
-        writer.goes_on(100)
-        return driver, volume, writer
-
-    def clear_bits(self, volume):
-        """Have the kernel do what it does some minutes after a write."""
-        for verb in ('suspend', 'resume'):
-            disks.run('dmsetup', verb, self.mirror(volume))
-
-    def written_to(self, group, volume):
-        """Bytes written to a copy since it was activated."""
-        number = disks.run('dmsetup', 'info', '--columns', '--noheadings',
-                           '-o', 'minor', '/dev/%s/%s' % (group, volume.name))
-        with open('/sys/block/dm-%s/stat' % number.strip()) as stat:
-            return int(stat.read().split()[6]) * 512
 
     def fail_back_once_ready(self, driver, volume):
         def done():

@@ -18,8 +18,8 @@ import types
 from cinder import exception
 import fixtures
 
-from cinder_promote.volume import devices
-from tests.unit.volume import base
+from cinder_promote.volume import devices, flushes
+from tests.unit.volume import base, fake_host
 from tests.unit.volume.base import A, B, C
 from tests.unit.volume.test_targets import FROM_A
 
@@ -96,6 +96,66 @@ class FlushesTest(base.TestCase):
         self.lose_target()
         self.come_back()
         self.assert_equal_copies()
+
+    def fail_idle(self, *groups):
+        """Let disks fail while nobody writes, until that is noticed."""
+        self.write(x=1)
+        self.backend._replication.look()
+        for group in groups:
+            self.host.fail(group)
+        self.skipped += flushes.INTERVAL
+        self.backend._replication.look()
+
+    def test_target_that_nobody_writes_to(self):
+        self.fail_idle(B)
+        self.assertEqual('error',
+                         self.reload(self.volume).replication_status)
+        self.write(y=1)
+        self.assertNotIn('y', self.data(B, self.volume))
+        self.come_back()
+        self.assert_equal_copies()
+        self.assertEqual(0, self.host.copied)
+
+    def test_primary_that_nobody_writes_to(self):
+        self.fail_idle(A)
+        self.assertEqual('error',
+                         self.reload(self.volume).replication_status)
+        self.write(y=1)
+        self.host.repair(A)
+        self.fail_over(self.backend, 'lvm-b', self.volume)
+        self.assertRaises(exception.InvalidReplicationTarget,
+                          self.backend.failover_host, self.context, [],
+                          'default')
+        self.finish_protection(self.backend)
+        self.fail_back(self.backend, self.volume)
+        self.assert_equal_copies()
+
+    def test_last_copy_is_kept(self):
+        self.fail_idle(A, B, C)
+        for group in (A, B, C):
+            self.host.repair(group)
+        self.host.cut_power()
+        self.backend = self.start(*FROM_A)
+        self.until_enabled(self.backend, self.volume)
+        self.assert_equal_copies()
+
+    def test_what_is_no_error_of_the_disk_drops_no_copy(self):
+        path = '/dev/%s/%s' % (B, self.volume.name)
+
+        def sync(words, disks):
+            if path in words:
+                raise fake_host.SyncFailed(
+                    "sync: error opening '%s': Too many open files\n" % path)
+
+        self.host.sync = sync
+        self.skipped += flushes.INTERVAL
+        self.backend._replication.look()
+        self.assertEqual(['A', 'A', 'A'], self.only_mirror().health)
+
+    def only_mirror(self):
+        mirror, = [device for name, device in self.host.devices.items()
+                   if 'mirror' in name]
+        return mirror
 
     def test_extension_clears_bits(self):
         self.write(x=1)

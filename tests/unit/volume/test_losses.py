@@ -190,6 +190,25 @@ class PoolThatFailedTest(base.TestCase):
         self.until_enabled(driver, volume)
         self.assertEqual({'x': 1}, self.data(A, volume))
 
+    def test_has_no_copy(self):
+        self.start()
+        self.host.fail(B)
+        self.host.repair(B)
+        driver = self.start()
+        volume = self.create(driver)
+        self.until_enabled(driver, volume)
+        self.host.write(self.front(volume), 'x', 1)
+        self.assertEqual({'x': 1}, self.data(B, volume))
+
+    def test_has_no_copy_once_the_service_runs(self):
+        driver = self.start()
+        self.host.fail(B)
+        self.host.repair(B)
+        volume = self.create(driver)
+        self.until_enabled(driver, volume)
+        self.host.write(self.front(volume), 'x', 1)
+        self.assertEqual({'x': 1}, self.data(B, volume))
+
     def test_is_in_use(self):
         volume = self.failed_over()
         other = self.host.groups[A].volumes[volume.name]
@@ -260,6 +279,8 @@ class LeftBehindTest(base.TestCase):
     def test_killed_once_the_row_is_written(self):
         driver = self.start()
         good, bad = self.create(driver), self.create(driver)
+        # so that the one that nobody writes to is not found lost
+        driver._replication.look()
         self.host.fail(B)
         self.host.write(self.front(bad), 'y', 1)
         driver._replication.look()
