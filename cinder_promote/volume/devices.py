@@ -104,6 +104,11 @@ class Mirror:
         return self.total_sectors * SECTOR
 
     @property
+    def synced(self):
+        """Bytes of the set that are in sync, or were found to be."""
+        return self.synced_sectors * SECTOR
+
+    @property
     def equal(self):
         """Whether complete legs hold the same, also if never acknowledged."""
         return self.action not in ('resync', 'repair')
@@ -121,7 +126,8 @@ class Device:
     ``uses`` are the names of the device-mapper devices in its table, in the
     table's order; of a mirror those of its legs, None for one that is not
     there. ``slot`` tells which of the metadata volumes a mirror uses.
-    ``size`` is in bytes.
+    ``size`` is in bytes. ``whole`` is whether legs of a mirror are filled as
+    a whole, not by its bitmap.
     """
 
     name: str
@@ -130,6 +136,7 @@ class Device:
     mirror: Mirror | None = None
     size: int = 0
     slot: int = 0
+    whole: bool = False
 
 
 def front_name(volume_name):
@@ -239,6 +246,7 @@ def parse(info, table, status):
         by_number['%s:%s' % (major, minor)] = name
     uses = {}
     slots = {}
+    whole = set()
     sizes: dict[str, int] = collections.defaultdict(int)
     for line in table.splitlines():
         name, __, rest = line.partition(': ')
@@ -255,13 +263,15 @@ def parse(info, table, status):
             slots[name] = int(any(
                 by_number.get(leg, '').endswith(SLOTS[1])
                 for leg in legs[::2]))
+            if 'rebuild' in words:
+                whole.add(name)
         else:
             uses[name] = tuple(by_number[word] for word in words
                                if word in by_number)
     mirrors = _parse_mirrors(status)
     return {name: Device(name, suspended[name], uses.get(name, ()),
                          mirrors.get(name), sizes[name],
-                         slots.get(name, 0))
+                         slots.get(name, 0), name in whole)
             for name in suspended}
 
 

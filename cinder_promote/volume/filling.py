@@ -22,6 +22,8 @@ LOG = logging.getLogger(__name__)
 
 #: Bytes that are copied by one command.
 STEP = 256 << 20
+#: Seconds after which a pause heeds that the rate was changed.
+PAUSE = 5
 
 
 def steps(parts, size):
@@ -54,10 +56,12 @@ class Filling:
     :param size: of the volume, in bytes
     :param source: the volume group that is served
     :param targets: the volume groups of the new copies
-    :param rate: bytes a second at most, 0 for no limit
+    :param rate: function that returns how many bytes a second may be copied,
+        0 for any number
+    :param copying: ``estimates.Copying``, which is kept up to date
     """
 
-    def __init__(self, groups, name, size, source, targets, rate):
+    def __init__(self, groups, name, size, source, targets, rate, copying):
         self._groups = groups
         self._name = name
         self._size = size
@@ -67,8 +71,7 @@ class Filling:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(),
                                         daemon=True)
-        self.copied = 0
-        self.total = 0
+        self._copying = copying
         self.done = False
         self.error = None
 
@@ -95,14 +98,16 @@ class Filling:
         """How much of what is used has been copied."""
         if self.done:
             return 100.0
-        return 100.0 * self.copied / self.total if self.total else 0.0
+        total = self._copying.total
+        return 100.0 * self._copying.copied / total if total else 0.0
 
     def _run(self):
         try:
             parts = self._groups.used_parts(self._source, self._name,
                                             self._size)
-            self.total = len(self.targets) * sum(
+            self._copying.total = len(self.targets) * sum(
                 length for __, length in parts)
+            self._copying.note(0)
             for step in steps(parts, STEP):
                 for target in self.targets:
                     if self._stop.is_set():
@@ -110,13 +115,17 @@ class Filling:
                     began = time.monotonic()
                     self._groups.copy_parts(self._source, target, self._name,
                                             step)
-                    self._account(step, time.monotonic() - began)
+                    self._account(step, began)
             self.done = True
         except exception.VolumeBackendAPIException as error:
             self.error = error
 
-    def _account(self, step, seconds):
+    def _account(self, step, began):
         size = sum(length for __, length in step)
-        self.copied += size
-        if self._rate:
-            self._stop.wait(max(0, size / self._rate - seconds))
+        self._copying.copied += size
+        while rate := self._rate():
+            rest = began + size / rate - time.monotonic()
+            if rest <= 0 or self._stop.wait(min(rest, PAUSE)):
+                break
+        # The pause is part of how fast it goes.
+        self._copying.note(self._copying.copied)

@@ -67,9 +67,9 @@ class Clearing:
 class LogicalVolume:
     """A logical volume, sizes in bytes.
 
-    ``data_percent`` is that of a thin pool, ``pool`` the name of the one that
-    a thin volume is in, ``origin`` that of what a snapshot was made of,
-    ``failed`` whether the kernel gave up a thin pool.
+    ``data_percent`` is that of a thin pool or volume, ``pool`` the name of
+    the one that a thin volume is in, ``origin`` that of what a snapshot was
+    made of, ``failed`` whether the kernel gave up a thin pool.
     """
 
     name: str
@@ -79,6 +79,12 @@ class LogicalVolume:
     pool: str
     origin: str = ''
     failed: bool = False
+
+    @property
+    def used(self):
+        """Bytes that copying it takes, of a thin one as LVM rounds them."""
+        return (round(self.size * self.data_percent / 100) if self.pool else
+                self.size)
 
 
 @dataclasses.dataclass(frozen=True)

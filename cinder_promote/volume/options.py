@@ -29,8 +29,13 @@ volume_opts = [
     cfg.IntOpt('replication_copy_rate',
                default=0,
                min=0,
+               mutable=True,
                help='MiB a second with which the replicated LVM driver fills '
-                    'the new copy of a thin volume at most, 0 for no limit.'),
+                    'the new copies of each thin volume at most, 0 for no '
+                    'limit. What is being copied by the kernel is not '
+                    'limited. Once the volume service gets SIGHUP, a new '
+                    'value is in force also for copies that are being '
+                    'filled.'),
 ]
 
 

@@ -20,6 +20,7 @@ from oslo_log import log as logging
 from cinder_promote.volume import (
     copies,
     devices,
+    estimates,
     filling,
     records,
     results,
@@ -77,8 +78,7 @@ class Protecting:
             for record in list(self._records.values()):
                 if not self._no_failover.is_set():
                     return
-                if (record.status == Status.FAILOVER_ERROR or
-                        record.current.lost):
+                if not record.is_served:
                     continue
                 mirror = failed.get(record.name) or self._live_mirror(
                     record.name, present)
@@ -86,7 +86,9 @@ class Protecting:
                     self._repair_again(record, mirror)
                 if self._is_settled(record, mirror):
                     continue
-                groups = groups or self._prepare_targets(self._groups.scan())
+                if groups is None:
+                    groups = self._prepare_targets(self._groups.scan())
+                    self._expect(groups, present)
                 with self._errors_of(record):
                     self._advance(record, mirror, groups)
 
@@ -158,6 +160,8 @@ class Protecting:
         legs = self._legs(mirror, record.name, {})
         if 'a' in mirror.mirror.health:
             record.progress = mirror.mirror.percent
+            if mirror.whole:
+                self._follow(record, mirror.mirror)
             return True
         if not self._is_protected(mirror, legs):
             record.progress = 0.0
@@ -189,10 +193,58 @@ class Protecting:
             self._groups.set_generation(groups, group, {name: generation},
                                         {name: since})
         record.marked = True
+        if record.copying:
+            record.copying.note(record.copying.total)
         self._note(record, generation, self._status(True))
         if self._kept():
             LOG.info('Volume %s is in sync with %s.', name,
                      ' and '.join(self._kept()))
+
+    # Progress
+
+    def _expect(self, groups, present):
+        """Know what is to be copied of volumes whose turn has not come."""
+        if not self._fills or self._volume_group not in groups:
+            return
+        kept = set(self._kept())
+        self._away = kept - set(groups)
+        for name, record in list(self._records.items()):
+            mirror = self._live_mirror(name, present)
+            legs = self._legs(mirror, name, groups) if mirror else []
+            missing = kept.intersection(groups).difference(
+                self._complete(mirror, legs) if mirror else ())
+            if not missing or not record.is_served or (
+                    name in self._fillings or
+                    mirror and set('aD') & set(mirror.mirror.health)):
+                continue
+            seen = self._groups.copies(groups, name)
+            own = seen.get(self._volume_group)
+            if own is None or mirror and any(
+                    group in seen and own.covers(seen[group])
+                    for group in missing):
+                record.copying = None
+            else:
+                volume = groups[self._volume_group].volumes[name]
+                self._begin_copying(record, len(missing) * volume.used)
+
+    def _follow(self, record, mirror):
+        """Take note of how far the kernel is with all of a volume."""
+        legs = mirror.health.count('a')
+        total = legs * mirror.size
+        copied = legs * mirror.synced
+        copying = record.copying
+        if (not copying or copying.total != total or copied < copying.copied):
+            self._begin_copying(record, total)
+        record.copying.note(copied)
+
+    def _begin_copying(self, record, total):
+        others = [other for other in self._records.values()
+                  if other is not record and other.copying]
+        if all(map(self._is_in_sync, others)):
+            # What was copied until then is another matter.
+            for other in others:
+                other.copying = None
+        record.copying = estimates.Copying(total)
 
     # New copies, and old ones
 
@@ -281,9 +333,11 @@ class Protecting:
             self._fill(record, size, new)
 
     def _fill(self, record, size, targets):
+        if not record.copying:
+            self._begin_copying(record, 0)
         self._fillings[record.name] = job = filling.Filling(
             self._groups, record.name, size, self._volume_group, targets,
-            self._rate)
+            self._rate, record.copying)
         job.start()
 
     def _stop_filling(self, name):
@@ -291,6 +345,7 @@ class Protecting:
         job = self._fillings.pop(name, None)
         if job:
             job.stop(self._groups.timeout)
+            self._records[name].copying = None
 
     def _go_on_filling(self, record, mirror, legs, groups):
         """Have new copies join a mirror when they are filled.
@@ -372,6 +427,7 @@ class Protecting:
         :param dropped: their volume groups, None for one that is gone
         :param complete: volume groups of the copies that go on
         """
+        record.marked, record.copying = False, None
         name = record.name
         message = 'lost the copy in volume group %s' % ' and '.join(
             map(str, dropped))

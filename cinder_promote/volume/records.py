@@ -21,7 +21,7 @@ from cinder.volume import volume_utils
 from oslo_log import log as logging
 from oslo_utils import units
 
-from cinder_promote.volume import copies
+from cinder_promote.volume import copies, estimates
 
 LOG = logging.getLogger(__name__)
 Status = fields.ReplicationStatus
@@ -38,7 +38,7 @@ class Record:
     whether it is being extended now, ``unequal`` a mirror that was extended
     before all was made equal that was being written as the host stopped,
     ``marked`` whether the tags of all copies are known to say that they are
-    complete.
+    complete, ``copying`` what was copied last, or is to be.
     """
 
     volume_id: str
@@ -51,6 +51,13 @@ class Record:
     extending: bool = False
     marked: bool = False
     unequal: str | None = None
+    copying: estimates.Copying | None = None
+
+    @property
+    def is_served(self):
+        """Whether it needs no fail-over, nor was left behind by one."""
+        return not (self.status == Status.FAILOVER_ERROR or
+                    self.current.lost)
 
     def served_size(self, *copies):
         """Bytes of it that are served.

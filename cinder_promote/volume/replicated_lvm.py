@@ -25,6 +25,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 from oslo_service import loopingcall
 
+from cinder_promote import progress_file
 from cinder_promote.volume import (
     changes,
     copies,
@@ -73,6 +74,7 @@ class ReplicatedLVMVolumeDriver(snapshot_operations.SnapshotOperations,
         self._replication = None
         self._snapshots = None
         self._look = None
+        self._tells = True
 
     @classmethod
     def get_driver_options(cls):
@@ -118,7 +120,7 @@ class ReplicatedLVMVolumeDriver(snapshot_operations.SnapshotOperations,
         self._mapper = devices.DeviceMapper(timeout)
         self._replication = replication.Replication(
             self.host, self._groups, self._mapper,
-            self.configuration.replication_copy_rate << 20)
+            lambda: self.configuration.replication_copy_rate << 20)
         self._snapshots = snapshots.Snapshots(
             self._groups, self._mapper, self._replication)
 
@@ -276,12 +278,36 @@ class ReplicatedLVMVolumeDriver(snapshot_operations.SnapshotOperations,
             self._replication.look()
         except Exception:
             LOG.exception('Looking at the mirrors of %s failed.', self.host)
+        self._tell_progress()
+
+    def _tell_progress(self):
+        """Leave on the host what its commands tell of this process's work."""
+        name = progress_file.path(cfg.CONF.state_path, self._section)
+        progress = self._replication.progress()
+        volumes, in_sync, percent = self._replication.summary()
+        try:
+            if progress.pending:
+                progress_file.write(
+                    name, volumes=volumes, volumes_in_sync=in_sync,
+                    percent=percent, bytes=progress.copied,
+                    bytes_total=progress.total,
+                    seconds_left=progress.seconds,
+                    interval=self.configuration.replication_check_interval)
+            else:
+                progress_file.remove(name)
+            self._tells = True
+        except OSError as error:
+            if self._tells:
+                LOG.warning('cinder-promote-host can not tell how far copying '
+                            'is: %s', error)
+            self._tells = False
 
     def _update_volume_stats(self):
         self._follow_service_row()
         super()._update_volume_stats()
         enabled = bool(self._targets and not self._held and not self._active)
         volumes, in_sync, percent = self._replication.summary()
+        progress = self._replication.progress()
         state = {
             'replication_enabled': enabled,
             'replication_type': ['sync'],
@@ -291,6 +317,9 @@ class ReplicatedLVMVolumeDriver(snapshot_operations.SnapshotOperations,
             'replication_volumes': volumes,
             'replication_volumes_in_sync': in_sync,
             'replication_sync_percent': percent,
+            'replication_sync_bytes': progress.copied,
+            'replication_sync_bytes_total': progress.total,
+            'replication_sync_seconds_left': progress.seconds,
         }
         self._stats.update(state)
         for pool in self._stats['pools']:

@@ -27,6 +27,7 @@ from cinder_promote.volume import (
     conversion,
     copies,
     devices,
+    estimates,
     extension,
     failover,
     flushes,
@@ -74,11 +75,11 @@ class Replication(assembly.Assembling, protection.Protecting,
     :param host: the backend, host@name
     :param groups: ``groups.VolumeGroups``
     :param mapper: ``devices.DeviceMapper``
-    :param rate: bytes a second at most with which new copies are filled, 0
-        for no limit
+    :param rate: function that returns with how many bytes a second the new
+        copies of a volume may be filled, 0 for any number
     """
 
-    def __init__(self, host, groups, mapper, rate=0):
+    def __init__(self, host, groups, mapper, rate=lambda: 0):
         self._host = host
         self._groups = groups
         self._mapper = mapper
@@ -93,6 +94,7 @@ class Replication(assembly.Assembling, protection.Protecting,
         self._fills = False
         self._home = None
         self._returning = False
+        self._away = set()
         self._next_late_switch = 0
         self._flushes = flushes.Flushes(groups)
 
@@ -145,6 +147,9 @@ class Replication(assembly.Assembling, protection.Protecting,
         self._home = home
         self._fills = fills
         self._returning = False
+        self._away = set()
+        for record in self._records.values():
+            record.copying = None
 
     def _know_volumes(self):
         self._records = records.of_backend(self._host)
@@ -393,9 +398,7 @@ class Replication(assembly.Assembling, protection.Protecting,
         """
         everything = list(self._records.values())
         kept = bool(self._fills and self._kept())
-        in_sync = [record for record in everything
-                   if record.status == Status.ENABLED or
-                   kept and record.marked]
+        in_sync = list(filter(self._is_in_sync, everything))
         total = sum(record.size for record in everything)
         copied = sum(
             record.size * (100.0 if record in in_sync else
@@ -405,7 +408,44 @@ class Replication(assembly.Assembling, protection.Protecting,
                 round(copied / total, 1) if total else
                 100.0 if kept else 0.0)
 
+    def progress(self):
+        """How far copying is, since all volumes were in sync last.
+
+        Counted are the used parts of thin volumes, and all of thick ones, for
+        each new copy. Not counted is what a bitmap tells to copy: what is
+        written while a copy is filled, and what one missed that takes up
+        where it was left. Neither are volumes that need a fail-over, those
+        whose new copies go to a volume group that is away, and those that no
+        look has come across yet.
+
+        :returns: ``estimates.Progress``; its seconds are 0 once all volumes
+            are in sync, and None while nothing was measured or something
+            that is not counted has to be copied besides
+        """
+        served = [record for record in list(self._records.values())
+                  if record.is_served]
+        copyings = [record.copying for record in served if record.copying]
+        pending = [record for record in served
+                   if not self._is_in_sync(record)]
+        if not (self._fills and self._kept()):
+            pending, seconds = [], None
+        elif not pending:
+            seconds = 0
+        elif self._away or not all(record.copying for record in pending):
+            seconds = None
+        else:
+            seconds = estimates.seconds_left(
+                [record.copying for record in pending],
+                self._rate() if self._groups.new_copies_are_equal else 0)
+        return estimates.Progress(
+            len(pending), sum(each.copied for each in copyings),
+            sum(each.total for each in copyings), seconds)
+
     # Parts
+
+    def _is_in_sync(self, record):
+        return record.status == Status.ENABLED or bool(
+            self._fills and self._kept() and record.marked)
 
     @contextlib.contextmanager
     def _turn(self):

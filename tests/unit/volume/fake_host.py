@@ -133,6 +133,8 @@ class FakeHost:
         self.settings = 'use_devicesfile=0'
         self.metadata_snapshots = set()
         self.copied = 0
+        #: Quarters of a mirror that the kernel has copied where it copies.
+        self.synced_part = 1
         #: Whether nothing is done any more after a ``Crash``, not even what
         #: is cleaned up on the way out.
         self.dies = False
@@ -296,7 +298,8 @@ class FakeHost:
             'pv': [{'pv_name': group.disk}],
             'lv': [{'lv_name': volume.name, 'lv_size': str(volume.size),
                     'lv_tags': ','.join(sorted(volume.tags)),
-                    'data_percent': '', 'pool_lv': volume.pool,
+                    'data_percent': self._data_percent(volume),
+                    'pool_lv': volume.pool,
                     'origin': volume.origin,
                     'lv_health_status': (
                         'failed' if group.state == POOL_FAILED and
@@ -305,6 +308,13 @@ class FakeHost:
             for group in self.groups.values()
             if group.state in (OK, POOL_FAILED) and
             group.disk in disks]})
+
+    @staticmethod
+    def _data_percent(volume):
+        """As LVM writes it."""
+        blocks = {block_of(volume, key) for key in volume.data}
+        return volume.pool and '%.2f' % (
+            100 * len(blocks) * BLOCK / volume.size)
 
     def thin_dump(self, words, disks):
         pool = words[-1].removesuffix('_tmeta')
@@ -721,7 +731,8 @@ class FakeHost:
                 lines.append('%s0 %d raid raid1 %d %s %d/%d %s 0 0 -' % (
                     prefix, table_size, len(device.health),
                     ''.join(device.health),
-                    total if 'a' not in device.health else total // 4,
+                    total if 'a' not in device.health else
+                    total * self.synced_part // 4,
                     total, device.action))
         return '\n'.join(lines)
 

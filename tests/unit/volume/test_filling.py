@@ -20,7 +20,7 @@ from cinder import exception
 import fixtures
 
 from cinder_promote.privsep import blocks, contents
-from cinder_promote.volume import filling, superblocks
+from cinder_promote.volume import estimates, filling, superblocks
 from tests.unit.volume import base, fake_host
 
 A, B, C = base.A, base.B, base.C
@@ -276,19 +276,40 @@ class StepsTest(base.TestCase):
     def test_rate(self):
         groups = mock.Mock()
         groups.used_parts.return_value = [(0, 100)]
-        job = filling.Filling(groups, 'v', 1 << 30, B, [C], 50)
-        job._stop = mock.Mock(is_set=lambda: False)
+        job, waited = self._paced(groups, 50)
         job._run()
-        seconds, = job._stop.wait.call_args.args
-        self.assertGreater(seconds, 1.9)
-        self.assertLessEqual(seconds, 2)
+        self.assertEqual([2], waited)
         self.assertTrue(job.done)
+        self.assertEqual(50, job._copying.speed)
+
+    def test_rate_that_is_changed_while_it_pauses(self):
+        groups = mock.Mock()
+        groups.used_parts.return_value = [(0, 1000)]
+        for rates, expected in (((1, 0), [5]), ((1, 100), [5, 5]),
+                                ((0,), [])):
+            left = list(rates)
+            job, waited = self._paced(
+                groups, lambda left=left: left.pop(0) if left[1:] else left[0])
+            job._run()
+            self.assertEqual(expected, waited)
+
+    def _paced(self, groups, rate):
+        """A filling whose pauses take no time, and how long they are."""
+        waited = []
+        self.useFixture(fixtures.MockPatchObject(
+            filling.time, 'monotonic', lambda: sum(waited)))
+        job = filling.Filling(
+            groups, 'v', 1 << 30, B, [C],
+            rate if callable(rate) else lambda: rate, estimates.Copying(0))
+        job._stop = mock.Mock(is_set=lambda: False, wait=waited.append)
+        return job, waited
 
     def test_error(self):
         groups = mock.Mock()
         groups.used_parts.side_effect = (
             exception.VolumeBackendAPIException(data='x'))
-        job = filling.Filling(groups, 'v', 1 << 30, B, [C], 0)
+        job = filling.Filling(groups, 'v', 1 << 30, B, [C], lambda: 0,
+                              estimates.Copying(0))
         job._run()
         self.assertFalse(job.running or job.done)
 
