@@ -97,8 +97,9 @@ def _parser(by_ssh: bool) -> argparse.ArgumentParser:
     shown = verb(
         "show",
         lambda options, given: verbs.show(options, given.backend),
-        "what each backend's section points at, the volume service's state "
-        "and whether undo can do something",
+        "what each backend's section points at, the volume service's state, "
+        "how far it is with copies that are being filled, and whether undo "
+        "can do something",
     )
     stopped = verb(
         "stop",

@@ -44,6 +44,13 @@ OPTS: list[cfg.Opt] = [
         "refused. What does not exist is left out.",
     ),
     cfg.StrOpt(
+        "state_path",
+        help="Where the volume service's state_path is on this host, for what "
+        "'show' tells of copies that are being filled. Without it, that is "
+        "what cinder_config_file says, or else /var/lib/cinder. A volume "
+        "service in a container may have it elsewhere.",
+    ),
+    cfg.StrOpt(
         "volume_service",
         default="cinder-volume.service",
         help="The name of the volume service; {service} in the three commands "

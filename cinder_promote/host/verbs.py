@@ -24,6 +24,7 @@ from oslo_config import cfg
 from cinder_promote.host import (
     backends,
     conf_file,
+    copying,
     errors,
     journal,
     lock,
@@ -47,19 +48,21 @@ class Outcome:
 def show(options: Options, backend: str | None = None) -> Outcome:
     """Tell what the sections point at, how the service is, what undo can do.
 
-    What can't be told of one section or of the service is said as a problem
-    of it and is no failure.
+    And how far the service is with copies that are being filled. What can't
+    be told of one section or of the service is said as a problem of it and
+    is no failure.
 
     :param backend: the section to show; all enabled ones without it
     :raises HostError: cinder.conf can't be read or has no such section
     """
     path = replace.resolve(options.cinder_config_file)
     content = replace.read(path)
-    sections = _sections(options, path, content)
+    conf = conf_file.ConfFile(content, path)
+    sections = backends.Backends(conf, _others(options, path))
     if backend is not None:
         sections.require_enabled(backend)
     shown = {
-        name: _show_backend(options, sections, name)
+        name: _show_backend(options, conf, sections, name)
         for name in ([backend] if backend else sections.enabled())
     }
     undo = _show_undo(path, content)
@@ -73,7 +76,10 @@ def show(options: Options, backend: str | None = None) -> Outcome:
     for unit in [u for i, u in enumerate(units) if u not in units[:i]]:
         state = unit["problem"] or f"{unit['name']} is {unit['state']}"
         lines.append(f"service  {state}")
-    lines.extend(f"[{name}]  {line}" for name, (line, _) in shown.items())
+    for name, (line, about) in shown.items():
+        lines.append(f"[{name}]  {line}")
+        if about["copying"]:
+            lines.append(f"[{name}]  {copying.describe(about['copying'])}")
     lines.append(f"undo     {undo['message']}")
     return Outcome("\n".join(lines), data)
 
@@ -229,7 +235,10 @@ def _others(options: Options, path: str) -> list[conf_file.ConfFile]:
 
 
 def _show_backend(
-    options: Options, sections: backends.Backends, name: str
+    options: Options,
+    conf: conf_file.ConfFile,
+    sections: backends.Backends,
+    name: str,
 ) -> tuple[str, dict[str, Any]]:
     volume_group, problem = "", None
     targets: list[backends.Target] = []
@@ -246,6 +255,7 @@ def _show_backend(
         **known.describe(),
         "problem": problem,
         "service": _show_service(options, name),
+        "copying": copying.show(options, conf, name),
     }
 
 

@@ -36,6 +36,7 @@ class ShowTest(base.HostTestCase):
                     "running": True,
                     "problem": None,
                 },
+                "copying": None,
             },
             shown["backends"]["lvm-a"],
         )
