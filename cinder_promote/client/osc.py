@@ -23,6 +23,7 @@ from openstack import exceptions
 from osc_lib import exceptions as osc_exceptions
 from osc_lib.command import command
 
+from cinder_promote import amounts
 from cinder_promote.client import hints, requests
 
 _ERRORS = (exceptions.SDKException, auth_exceptions.ClientException)
@@ -108,13 +109,16 @@ class Protection(columns.FormattableColumn):
         text = f"{told['in_sync']} of {told['volumes']} volumes"
         if told["percent"] is not None:
             text += f", {told['percent']} %"
-        return text
+        return text + amounts.of_backend(self._value)
 
     def machine_readable(self) -> dict[str, typing.Any] | None:
         told = {
             "volumes": self._value.get("replication_volumes"),
             "in_sync": self._value.get("replication_volumes_in_sync"),
             "percent": self._value.get("replication_sync_percent"),
+            "bytes": self._value.get("replication_sync_bytes"),
+            "bytes_total": self._value.get("replication_sync_bytes_total"),
+            "seconds_left": self._value.get("replication_sync_seconds_left"),
         }
         if told["volumes"] is None or told["in_sync"] is None:
             return None

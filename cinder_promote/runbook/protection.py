@@ -27,7 +27,9 @@ class Sync:
 
     ``pending`` will be in sync later, ``failed`` have lost a copy, ``lost``
     did not survive the fail-over, and of ``unknown`` the driver does not
-    tell. ``percent`` is of the bytes, where the backend tells it.
+    tell. ``percent`` is of the bytes, where the backend tells it; so are the
+    bytes that were ``copied`` of those ``to_copy``, and how many
+    ``seconds_left``, which are None where it does not.
     """
 
     total: int
@@ -37,6 +39,9 @@ class Sync:
     failed: list[cloud.Volume]
     lost: list[cloud.Volume]
     unknown: list[cloud.Volume]
+    copied: int | None = None
+    to_copy: int | None = None
+    seconds_left: float | None = None
 
 
 def look(api: cloud.Cloud, name: str, hosts: set[str]) -> Sync:
@@ -64,9 +69,20 @@ def look(api: cloud.Cloud, name: str, hosts: set[str]) -> Sync:
     total = len(volumes)
     percent = 100.0 * len(in_sync) / total if total else 100.0
     # The scheduler is told less often than the volumes change.
-    if reported is not None and len(in_sync) < total:
-        percent = float(reported.get("replication_sync_percent", percent))
-    return Sync(total, len(in_sync), percent, pending, failed, lost, unknown)
+    if reported is None or len(in_sync) == total:
+        reported = {}
+    return Sync(
+        total,
+        len(in_sync),
+        float(reported.get("replication_sync_percent", percent)),
+        pending,
+        failed,
+        lost,
+        unknown,
+        reported.get("replication_sync_bytes"),
+        reported.get("replication_sync_bytes_total"),
+        reported.get("replication_sync_seconds_left"),
+    )
 
 
 def capabilities(api: cloud.Cloud) -> dict[str, dict[str, Any]]:

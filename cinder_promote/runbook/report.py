@@ -20,6 +20,9 @@ from typing import Any, Protocol, TextIO
 from rich import console as rich_console
 from rich import markup, progress
 
+from cinder_promote import amounts
+from cinder_promote.runbook import protection
+
 OK = "ok"
 WARNING = "warning"
 BLOCKING = "blocking"
@@ -57,11 +60,8 @@ class Reporter(Protocol):
     def note(self, text: str) -> None:
         """Something that the operator should know."""
 
-    def progress(self, in_sync: int, total: int, percent: float) -> None:
-        """How far the new target is.
-
-        :param in_sync: volumes that are in sync, of total
-        """
+    def progress(self, seen: protection.Sync) -> None:
+        """How far the new target is."""
 
     def result(
         self, text: str, data: dict[str, Any], done: bool = True
@@ -100,8 +100,11 @@ class TextReporter:
     def note(self, text: str) -> None:
         self._print("note     ", text, "yellow")
 
-    def progress(self, in_sync: int, total: int, percent: float) -> None:
-        text = f"{in_sync} of {total} volumes in sync, {percent:.1f} %"
+    def progress(self, seen: protection.Sync) -> None:
+        text = (
+            f"{seen.in_sync} of {seen.total} volumes in sync, "
+            f"{seen.percent:.1f} %"
+        ) + amounts.describe(seen.copied, seen.to_copy, seen.seconds_left)
         if not self._console.is_terminal:
             if text != self._last:
                 self._print("    ", text)
@@ -117,7 +120,7 @@ class TextReporter:
             self._bar.add_task("", total=100)
             self._bar.start()
         (task,) = self._bar.task_ids
-        self._bar.update(task, completed=percent, description=text)
+        self._bar.update(task, completed=seen.percent, description=text)
 
     def result(
         self, text: str, data: dict[str, Any], done: bool = True
@@ -158,9 +161,15 @@ class JSONReporter:
     def note(self, text: str) -> None:
         self._print("note", text=text)
 
-    def progress(self, in_sync: int, total: int, percent: float) -> None:
+    def progress(self, seen: protection.Sync) -> None:
         self._print(
-            "progress", in_sync=in_sync, volumes=total, percent=percent
+            "progress",
+            in_sync=seen.in_sync,
+            volumes=seen.total,
+            percent=seen.percent,
+            bytes=seen.copied,
+            bytes_total=seen.to_copy,
+            seconds_left=seen.seconds_left,
         )
 
     def result(

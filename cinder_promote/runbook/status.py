@@ -15,6 +15,7 @@
 import dataclasses
 from typing import Any
 
+from cinder_promote import amounts
 from cinder_promote.client import requests
 from cinder_promote.runbook import cloud, errors, protection, records
 
@@ -78,4 +79,5 @@ def _protection(reported: dict[str, Any]) -> str | None:
     )
     if not all(key in reported for key in keys):
         return None
-    return "{} of {} volumes, {} %".format(*(reported[key] for key in keys))
+    text = "{} of {} volumes, {} %".format(*(reported[key] for key in keys))
+    return text + amounts.of_backend(reported)

@@ -383,7 +383,7 @@ class WaitInSync(Step):
                 )
         hosts = {each.host for each in services}
         seen = protection.look(run.cloud, run.what.text, hosts)
-        run.report.progress(seen.in_sync, seen.total, seen.percent)
+        run.report.progress(seen)
         return seen
 
 

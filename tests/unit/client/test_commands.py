@@ -328,7 +328,15 @@ class ListTest(CommandTestCase):
         self.report("cinder-lab@lvm-b", {"replication_volumes": 4})
         (row,) = self.rows(f"--host {self.HOST}")
         self.assertEqual(
-            {"volumes": 4, "in_sync": 3, "percent": 87.5}, row["Protection"]
+            {
+                "volumes": 4,
+                "in_sync": 3,
+                "percent": 87.5,
+                "bytes": None,
+                "bytes_total": None,
+                "seconds_left": None,
+            },
+            row["Protection"],
         )
         (row,) = self.rows("--host cinder-lab@lvm-b")
         self.assertIsNone(row["Protection"])
@@ -351,7 +359,17 @@ class ListTest(CommandTestCase):
         reported = dict(self.REPORTED)
         self.report(self.HOST, reported)
         self.assertEqual("3 of 4 volumes, 87.5 %", self.shown())
-        del reported["replication_sync_percent"]
+        reported.update(
+            replication_sync_bytes=1 << 30,
+            replication_sync_bytes_total=4 << 30,
+            replication_sync_seconds_left=300,
+        )
+        self.assertEqual(
+            "3 of 4 volumes, 87.5 %, 1.0 of 4.0 GiB copied, about 5 min left",
+            self.shown(),
+        )
+        for key in [key for key in reported if "_sync_" in key]:
+            del reported[key]
         self.assertEqual("3 of 4 volumes", self.shown())
 
     def test_without_a_scheduler_protection_is_not_known(self):

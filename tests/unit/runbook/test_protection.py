@@ -46,14 +46,28 @@ class LookTest(unittest.TestCase):
             "enabling",
             replication_volumes=2,
             replication_sync_percent=87.5,
+            replication_sync_bytes=3,
+            replication_sync_bytes_total=4,
+            replication_sync_seconds_left=5,
         )
         self.assertEqual(
             (1, 2, 87.5), (seen.in_sync, seen.total, seen.percent)
         )
+        self.assertEqual(
+            (3, 4, 5), (seen.copied, seen.to_copy, seen.seconds_left)
+        )
 
     def test_volumes_are_ahead_of_what_the_backend_reported(self):
         seen = self.look(
-            "enabled", replication_volumes=1, replication_sync_percent=0.0
+            "enabled",
+            replication_volumes=1,
+            replication_sync_percent=0.0,
+            replication_sync_bytes=3,
+            replication_sync_bytes_total=4,
+            replication_sync_seconds_left=5,
+        )
+        self.assertEqual(
+            (None,) * 3, (seen.copied, seen.to_copy, seen.seconds_left)
         )
         self.assertEqual(
             (1, 1, 100.0), (seen.in_sync, seen.total, seen.percent)
@@ -62,3 +76,6 @@ class LookTest(unittest.TestCase):
     def test_percent_of_volumes_where_the_backend_does_not_tell(self):
         seen = self.look("enabled", "enabling")
         self.assertEqual(50.0, seen.percent)
+        self.assertEqual(
+            (None,) * 3, (seen.copied, seen.to_copy, seen.seconds_left)
+        )

@@ -38,6 +38,38 @@ class RunTest(base.RunbookTestCase):
         self.assertEqual(sorted(places), places)
         self.assertIn("    2 of 2 volumes in sync", output)
 
+    def test_how_much_is_copied(self):
+        self.cinder.pools[base.HOST] = {
+            "replication_sync_bytes": 1 << 30,
+            "replication_sync_bytes_total": 4 << 30,
+            "replication_sync_seconds_left": 600,
+        }
+        self.assertIn(
+            " volumes in sync, 12.5 %, 1.0 of 4.0 GiB copied, about 10 min "
+            "left\n",
+            self.assert_done(*base.RUN),
+        )
+
+    def test_how_much_is_copied_for_a_program(self):
+        self.cinder.pools[base.HOST] = {"replication_sync_bytes_total": 7}
+        told = next(
+            each
+            for each in self.events(*base.RUN)
+            if each["event"] == "progress" and each["in_sync"] == 0
+        )
+        self.assertEqual(
+            {
+                "event": "progress",
+                "in_sync": 0,
+                "volumes": 2,
+                "percent": 12.5,
+                "bytes": None,
+                "bytes_total": 7,
+                "seconds_left": None,
+            },
+            told,
+        )
+
     def test_json_has_an_event_in_each_line(self):
         told = self.events(*base.RUN)
         self.assertEqual(
