@@ -114,8 +114,9 @@ def run(*patterns):
             test.run(result)
     outcomes = [line.split()[0] for line in machine.lines('done')]
     passed = outcomes.count('ok')
-    machine.write('total', '%d passed, %d failed'
-                  % (passed, len(outcomes) - passed))
+    failed = len(outcomes) - passed
+    machine.end('%d passed, %d failed' % (passed, failed),
+                1 if failed or not passed else 0)
 
 
 if __name__ == '__main__':

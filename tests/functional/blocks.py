@@ -12,15 +12,17 @@
 
 """Blocks read and written past the page cache, and somebody who does it.
 
-As a program, ``python -m tests.functional.blocks DEVICE LOG SEED``, it writes
-one numbered block behind the other and notes in LOG the last number that was
-acknowledged.
+As a program, ``python -m tests.functional.blocks DEVICE LOG SEED PAUSE``, it
+writes one numbered block behind the other and notes in LOG the last number
+that was acknowledged, where it goes on when it is started again, and for how
+many milliseconds a write took at most, since the last SIGUSR1.
 """
 
 import hashlib
 import itertools
 import mmap
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -89,28 +91,41 @@ class Writer:
 
     :param path: of the device
     :param log: where it notes what was acknowledged
+    :param pause: seconds between two writes
     """
 
-    def __init__(self, path, log=None, seed=None):
+    def __init__(self, path, log=None, seed=None, pause=PAUSE):
         self.seed = seed or uuid.uuid4().hex
         self._path = path
+        self._pause = pause
         self._log = log or os.path.join(os.environ['TMPDIR'], self.seed)
         self._process = None
 
     def start(self):
-        """Begin to write, at the first block."""
+        """Begin to write, at the first block that was not acknowledged."""
         if not os.path.exists(self._log):
             with open(self._log, 'wb') as log:
                 log.write(bytes(NOTE_SIZE))
         self._process = subprocess.Popen(
             [sys.executable, '-m', 'tests.functional.blocks', self._path,
-             self._log, self.seed], stderr=subprocess.PIPE, text=True)
+             self._log, self.seed, str(self._pause)],
+            stderr=subprocess.PIPE, text=True)
+
+    @property
+    def running(self):
+        """Whether it was started, and not ended."""
+        return self._process is not None
 
     @property
     def acknowledged(self):
         """The number of the last block whose write was acknowledged."""
-        with open(self._log, 'rb') as log:
-            return int(log.read(NOTE_SIZE).strip(b'\0') or 0)
+        return _noted(self._log)[0]
+
+    def longest_pause(self):
+        """For how many seconds a write took at most since the last call."""
+        longest = _noted(self._log)[1] / 1000
+        self._process.send_signal(signal.SIGUSR1)
+        return longest
 
     def goes_on(self, count=20, timeout=60):
         """Wait until so many blocks more are acknowledged."""
@@ -147,6 +162,7 @@ class Writer:
         if self._process:
             self._process.kill()
             self._process.wait(60)
+            self._process = None
 
     def verify(self, path, count=None):
         """Make sure that a device has all that was acknowledged.
@@ -163,16 +179,31 @@ class Writer:
                                  % (len(wrong), count, path, wrong[:5]))
 
 
-def _write(path, log, seed):
+def _noted(log):
+    with open(log, 'rb') as notes:
+        line = notes.read(NOTE_SIZE).partition(b'\n')[0].strip(b'\0')
+    return tuple(map(int, line.split())) or (0, 0)
+
+
+def _write(path, log, seed, pause):
     buffer = mmap.mmap(-1, numbered_blocks.BLOCK_SIZE)
     device = os.open(path, os.O_WRONLY | os.O_DIRECT | os.O_DSYNC)
     notes = os.open(log, os.O_WRONLY | os.O_DSYNC)
+    longest = 0
+
+    def forget(*__):
+        nonlocal longest
+        longest = 0
+
+    signal.signal(signal.SIGUSR1, forget)
     os.nice(19)
-    for number in itertools.count(1):
+    for number in itertools.count(_noted(log)[0] + 1):
         buffer[:] = numbered_blocks.content(seed, number)
+        begun = time.monotonic()
         os.pwrite(device, buffer, (number - 1) * len(buffer))
-        os.pwrite(notes, str(number).encode(), 0)
-        time.sleep(PAUSE)
+        longest = max(longest, int(1000 * (time.monotonic() - begun)))
+        os.pwrite(notes, b'%d %d\n' % (number, longest), 0)
+        time.sleep(float(pause))
 
 
 if __name__ == '__main__':

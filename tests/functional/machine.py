@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a test asks of the machine that tools/functional boots."""
+"""What a test asks of the machine that tools/in-kernel boots."""
 
 import os
 import pathlib
@@ -40,6 +40,12 @@ def write(name, text):
     """Make a file that outlives a power cut, all of it or nothing."""
     append(name + '.new', text)
     os.rename(RESULTS / (name + '.new'), RESULTS / name)
+
+
+def end(text, status):
+    """Have tools/in-kernel show a text and end with an exit status."""
+    write('total', text)
+    write('status', str(status))
 
 
 def cut_power():

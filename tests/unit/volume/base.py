@@ -57,9 +57,13 @@ class DriverTestCase(base.TestCase):
         for name in ('start', 'stop'):
             self.useFixture(fixtures.MockPatchObject(
                 loopingcall.FixedIntervalLoopingCall, name))
+        self.context = context.get_admin_context()
+        self.add_rows()
+
+    def add_rows(self):
+        """What an administrator and a first start put into the database."""
         self.service_id = self.database.add_service(
             HOST, replication_status='not-capable')
-        self.context = context.get_admin_context()
         self.replicated_type = self._type('replicated-a', {
             'replication_enabled': '<is> True'})
         self.plain_type = self._type('plain-a', {})
