@@ -15,11 +15,13 @@ VENV ?= .venv
 IN_VENV = VIRTUAL_ENV=$(abspath $(VENV)) PYTHON=$(abspath $(VENV))/bin/python \
 	PATH=$(abspath $(VENV))/bin:$$PATH
 
-.PHONY: help e2e functional test lint unit docs zuul venv constraints clean
+.PHONY: help e2e functional campaign ring test lint unit docs zuul venv constraints clean
 
 help:
 	@echo 'make e2e          the main job: the lab, the validation in it, its result'
 	@echo 'make functional   the driver on a real kernel, LVM and device-mapper'
+	@echo 'make campaign     faults injected into the driver at work, one after the other'
+	@echo 'make ring         promotions around the ring of backends while somebody writes'
 	@echo 'make test         every test that needs no kernel, and the checks'
 	@echo 'make lint         the checks alone'
 	@echo 'make unit         the unit tests alone'
@@ -33,6 +35,12 @@ e2e:
 
 functional: venv
 	$(IN_VENV) tools/functional
+
+campaign: venv
+	$(IN_VENV) tools/campaign $(if $(FAULTS),--faults $(FAULTS))
+
+ring: venv
+	$(IN_VENV) tools/ring
 
 # Each of these waits now and then, or runs on one core only. The unit tests
 # show what they do; the others show what they said when they have ended.

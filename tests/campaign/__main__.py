@@ -126,6 +126,8 @@ class Campaign(system_module.System):
             self.process.kill()
             self.state['targets'] = fault.targets
             self.start_service()
+        if self.retire():
+            self._get_through(fault)
         while len(self.state['volumes']) < system_module.VOLUMES.start:
             self.do('create', 2 * len(self.state['volumes']))
         recovery.wait(self)

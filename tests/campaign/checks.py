@@ -15,7 +15,8 @@
 import json
 import re
 
-from cinder_promote.volume import copies
+from cinder_promote.privsep import lvm
+from cinder_promote.volume import copies, devices
 from tests.campaign import system as system_module
 from tests.functional import blocks, disks
 
@@ -30,6 +31,52 @@ _TAG = re.compile(r'cinder-promote\.(generation=\d+|host=[\w.=+-]+|'
 _GROUP_TAG = re.compile(r'cinder-promote\.(target|source)=promote-[abc]\Z')
 
 
+class View:
+    """All device-mapper devices at some time, by few commands.
+
+    ``beneath`` has the names of what is in a device's table by its name,
+    ``raids`` the health of a mirror's legs and what it does.
+    """
+
+    def __init__(self):
+        deps = disks.run('dmsetup', 'deps', '-o', 'devname')
+        self.beneath = {
+            line.partition(':')[0]: set(re.findall(r'\(([^)]+)\)', line))
+            for line in deps.splitlines()}
+        self.raids = {}
+        for line in disks.run('dmsetup', 'status', '--noflush', '--target',
+                              'raid').splitlines():
+            words = line.split()
+            self.raids[words[0].rstrip(':')] = words[6], words[8]
+
+    def mirror(self, front):
+        """Name of the mirror that a front lies on, None if it does not."""
+        beneath = self.beneath.get(front, set()) & set(self.raids)
+        return next(iter(beneath), None)
+
+
+def _until_nothing(what, find, timeout=TIMEOUT):
+    """Wait until there is nothing to be found.
+
+    :param what: says in the error what it is
+    :param find: returns sentences
+    """
+    found = []
+
+    def nothing():
+        try:
+            found[:] = find()
+        except AssertionError as error:
+            # a device that went away while a command looked at it
+            found[:] = [str(error)]
+        return not found
+
+    try:
+        blocks.wait_until(nothing, what, timeout)
+    except AssertionError as error:
+        raise AssertionError('%s: %s' % (error, '; '.join(found))) from None
+
+
 def check(system):
     """Make sure of all that must hold while nothing is the matter.
 
@@ -38,37 +85,62 @@ def check(system):
     """
     for writer in system.attached().values():
         writer.goes_on(3)
-    for volume in system.volume_rows().values():
-        _check_data(system, volume)
-    _check_nothing_left(system)
+    volumes = system.volume_rows().values()
+    kept = kept_groups(system)
+    _until_nothing('all mirrors are in sync',
+                   lambda: _unprotected(View(), system, volumes, kept))
+    for volume in volumes:
+        _check_data(system, volume, kept)
+    try:
+        _until_nothing('nothing is left', lambda: left(system), PATIENCE)
+    except AssertionError:
+        system.restart_service()
+        _until_nothing('nothing is left', lambda: left(system))
     _check_snapshots(system)
 
 
-def _check_data(system, volume):
+def kept_groups(system):
+    """The volume groups whose copies are to be in sync."""
+    return [system.serving, *map(system_module.group_of,
+                                 system.target_letters())]
+
+
+def _unprotected(view, system, volumes, kept):
+    found = []
+    for volume in volumes:
+        mirror = view.mirror(system.front(volume))
+        if mirror is None:
+            found.append('%s has no mirror' % volume.name)
+        elif view.raids[mirror][0].rstrip('-') != 'A' * len(kept):
+            found.append('%s is %s' % (mirror, view.raids[mirror][0]))
+        elif view.beneath[mirror] not in [
+                {device for group in kept for device in (
+                    lvm.device_name(group, volume.name),
+                    lvm.device_name(group, volume.name + slot))}
+                for slot in devices.SLOTS]:
+            found.append('%s lies on %s' % (
+                mirror, ' '.join(sorted(view.beneath[mirror]))))
+    return found
+
+
+def _check_data(system, volume, kept):
     """Nothing that was acknowledged is missing, wherever it must be."""
-    expected = [system.serving, *map(system_module.group_of,
-                                     system.target_letters())]
-    blocks.wait_until(
-        lambda: system.health(volume)[0].rstrip('-') == 'A' * len(expected),
-        'the mirror of %s is in sync' % volume.name, TIMEOUT)
-    system.assert_protected(volume, *expected)
     writer = system.writer_of(volume.id)
-    attached = system.state['volumes'][volume.id]['attached']
-    for group in (None, *expected):
-        writer.verify(system.path(volume, group))
-    if not attached:
+    paths = [system.path(volume, group) for group in (None, *kept)]
+    for path in paths:
+        writer.verify(path)
+    if not system.state['volumes'][volume.id]['attached']:
         # the write that was not acknowledged is the same everywhere, too
         length = (writer.acknowledged + 8) * blocks.NOTE_SIZE
         blocks.wait_until(
             lambda: system.health(volume)[1] == 'idle' and 1 == len({
-                blocks.read(system.path(volume, group), length)
-                for group in (None, *expected)}),
+                blocks.read(path, length) for path in paths}),
             'the copies of %s are equal' % volume.name, TIMEOUT)
 
 
 def _check_snapshots(system):
     """Snapshots hold what was acknowledged when they were taken."""
-    found = report()
+    __, found = report()
     rows = system.snapshot_rows()
     for snapshot_id, known in system.state['snapshots'].items():
         name = '_' + rows[snapshot_id].name
@@ -90,41 +162,29 @@ def _check_snapshots(system):
                 disks.run('lvchange', '--yes', '-an', path)
 
 
-def report(kind='lv'):
-    """Tags of logical volumes by group and name; or of groups, by name."""
+def report():
+    """Tags by the names of all volume groups, and of what is in them.
+
+    :returns: two dictionaries, the second one of dictionaries
+    """
     text = disks.run('lvm', 'fullreport', '--reportformat', 'json',
                      '--configreport', 'vg', '-o', 'vg_name,vg_tags',
                      '--configreport', 'lv', '-o', 'lv_name,lv_tags',
                      '--configreport', 'pv', '-o', 'pv_name',
                      '--configreport', 'pvseg', '-o', 'pvseg_start',
                      '--configreport', 'seg', '-o', 'seg_start')
-    found = {}
+    groups, volumes = {}, {}
     for each in json.loads(text)['report']:
         for group in each['vg']:
-            found[group['vg_name']] = (
-                _tags(group['vg_tags']) if kind == 'vg' else
-                {volume['lv_name']: _tags(volume['lv_tags'])
-                 for volume in each['lv']})
-    return found
+            groups[group['vg_name']] = _tags(group['vg_tags'])
+            volumes[group['vg_name']] = {
+                volume['lv_name']: _tags(volume['lv_tags'])
+                for volume in each['lv']}
+    return groups, volumes
 
 
 def _tags(text):
     return [tag for tag in text.split(',') if tag]
-
-
-def _check_nothing_left(system):
-    """No device, logical volume or tag is left of what is not there."""
-    try:
-        blocks.wait_until(lambda: not left(system), 'nothing is left',
-                          PATIENCE)
-    except AssertionError:
-        system.restart_service()
-        try:
-            blocks.wait_until(lambda: not left(system), 'nothing is left',
-                              TIMEOUT)
-        except AssertionError as error:
-            raise AssertionError('left: %s' % '; '.join(left(system))
-                                 ) from error
 
 
 def left(system):
@@ -132,7 +192,7 @@ def left(system):
     volumes = system.volume_rows()
     snapshots = system.snapshot_rows()
     found = [*_left_devices(system, volumes, snapshots)]
-    tags = report()
+    groups, tags = report()
     for group, present in tags.items():
         for name, those in present.items():
             belongs = _belongs(name, volumes, snapshots) or (
@@ -144,7 +204,7 @@ def left(system):
             else:
                 found += ['tag %s of %s/%s' % (tag, group, name)
                           for tag in those if not _TAG.match(tag)]
-    for group, those in report('vg').items():
+    for group, those in groups.items():
         found += ['tag %s of %s' % (tag, group) for tag in those
                   if not _GROUP_TAG.match(tag)]
     found += _wrong_generations(system, volumes, tags)
@@ -191,8 +251,7 @@ def _left_devices(system, volumes, snapshots):
 
 def _wrong_generations(system, volumes, tags):
     """Copies in sync have the newest generation, and no others have it."""
-    kept = [system.serving, *map(system_module.group_of,
-                                 system.target_letters())]
+    kept = kept_groups(system)
     for volume in volumes.values():
         current = json.loads(volume.replication_driver_data)
         if current['volume_group'] != system.serving:

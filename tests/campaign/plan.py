@@ -56,6 +56,11 @@ class Fault:
     fails_over: bool
     way: str
 
+    @property
+    def harms_disks(self):
+        """Whether a disk may not work after it."""
+        return self.kind in DISKS or self.kind.startswith('database')
+
     def __str__(self):
         return '%s, %d target%s' % (self.kind, self.targets,
                                     's' * (self.targets > 1))

@@ -41,7 +41,8 @@ class Operator:
 
         :raises AssertionError: it did not get there
         """
-        disks.work(self._system.disks)
+        if self._fault.harms_disks:
+            disks.work(self._system.disks)
         deadline = time.monotonic() + TIMEOUT
         error = None
         while True:
@@ -78,8 +79,8 @@ class Operator:
         elif any(_lost(volume) == system.serving for volume in rows):
             system.request_failover(
                 system.letter('target', self._fault.target))
-        self._tend_volumes()
         self._tend_snapshots()
+        self._tend_volumes()
 
     def _leave(self, active, rows):
         """End a fail-over."""

@@ -92,13 +92,13 @@ class Ring(system_module.System):
         with open(process + 'status') as status:
             [resident] = [int(line.split()[1]) for line in status
                           if line.startswith('VmRSS:')]
-        volumes = [tags for group in checks.report().values()
+        groups, found = checks.report()
+        volumes = [tags for group in found.values()
                    for tags in group.values()]
-        groups = checks.report('vg').values()
         self.measured.append((
             promotions, int(time.monotonic() - self.begun), resident,
             len(os.listdir(process + 'fd')), len(disks.devices()),
-            len(volumes), sum(map(len, [*volumes, *groups]))))
+            len(volumes), sum(map(len, [*volumes, *groups.values()]))))
 
 
 def grown(measured):

@@ -23,6 +23,8 @@ from tests.functional import base, blocks, disks, machine
 #: How many volumes and snapshots there are.
 VOLUMES = range(2, 5)
 MOST_SNAPSHOTS = 2
+#: Blocks after which a volume has been written to for long enough.
+ENOUGH = 8000
 #: GiB that a volume has at most.
 LARGEST = 3
 
@@ -41,7 +43,7 @@ class System(base.TestCase):
     """
 
     #: Seconds between two writes of one writer.
-    PAUSE = 0.02
+    PAUSE = 0.05
     #: Seconds that each of the driver's commands may take.
     COMMAND_TIMEOUT = 30
 
@@ -189,6 +191,24 @@ class System(base.TestCase):
         writer = self.writers.pop(volume_id, None)
         if writer:
             writer.kill()
+
+    def retire(self):
+        """Expect volumes to be deleted that were written to long enough.
+
+        :returns: whether there are some
+        """
+        retired = False
+        for volume_id, known in self.state['volumes'].items():
+            if self.writer_of(volume_id).acknowledged < ENOUGH:
+                continue
+            if known['attached']:
+                self.detach(volume_id)
+            known['deleting'] = True
+            for snapshot in self.state['snapshots'].values():
+                if snapshot['volume'] == volume_id:
+                    snapshot['deleting'] = True
+            retired = True
+        return retired
 
     # Operations
 
