@@ -148,7 +148,8 @@ def parse(text):
     """Volume groups by name, from LVM's full report in JSON."""
     groups = {}
     for report in json.loads(text)['report']:
-        for row in report['vg']:
+        # a disk that is in no group has a report of its own
+        for row in report.get('vg', ()):
             volumes = [LogicalVolume(
                 volume['lv_name'], int(volume['lv_size']),
                 _tags(volume['lv_tags']),

@@ -130,6 +130,8 @@ class FakeHost:
         self.gone = {}
         self.repaired = []
         self.hidden = set()
+        #: Physical volumes that are in no group yet.
+        self.unused_disks = []
         self.settings = 'use_devicesfile=0'
         self.metadata_snapshots = set()
         self.copied = 0
@@ -291,7 +293,8 @@ class FakeHost:
             return self.settings
         if words[1] != 'fullreport':
             raise ValueError(words)
-        return json.dumps({'report': [{
+        unused = [{'pv': [{'pv_name': disk}]} for disk in self.unused_disks]
+        return json.dumps({'report': unused + [{
             'vg': [{'vg_name': group.name, 'vg_size': str(group.size),
                     'vg_free': str(group.size),
                     'vg_tags': ','.join(sorted(group.tags))}],

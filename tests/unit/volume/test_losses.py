@@ -396,6 +396,15 @@ class GoOnTest(base.TestCase):
         self.finish_protection(driver)
         self.assert_found_without_the_primary(volume)
 
+    def test_disk_that_is_in_no_group_yet(self):
+        driver = self.start()
+        volume = self.create(driver)
+        # between pvcreate and vgcreate, for one that is replaced
+        self.host.unused_disks.append('/dev/new')
+        self.fail_over(driver, 'lvm-b', volume)
+        self.assertEqual('failed-over',
+                         self.reload(volume).replication_status)
+
     def test_empty_target_is_replaced(self):
         driver = self.start()
         self.host.replace(B)
