@@ -15,7 +15,7 @@
 import json
 import time
 
-from tests.campaign import service
+from tests.campaign import checks, service
 from tests.functional import blocks, disks
 
 #: Seconds that it may take in all.
@@ -50,7 +50,8 @@ class Operator:
                 self._act()
             except (service.Failed, service.Killed) as raised:
                 error = raised
-            missing = list(unsettled(self._system))
+            missing = (list(unsettled(self._system)) or
+                       checks.unprotected(self._system))
             if not missing:
                 return
             if time.monotonic() > deadline:
@@ -169,5 +170,6 @@ def unsettled(system):
 
 def wait(system):
     """Wait until all volumes are protected, with nobody doing anything."""
-    blocks.wait_until(lambda: not list(unsettled(system)),
-                      'all is protected', TIMEOUT)
+    blocks.wait_until(
+        lambda: not (list(unsettled(system)) or checks.unprotected(system)),
+        'all is protected', TIMEOUT)
