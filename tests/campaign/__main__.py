@@ -185,8 +185,7 @@ def run(*argv):
     outcomes = [json.loads(line) for line in machine.lines('outcomes')]
     good = (len(outcomes) == len(campaign.faults) and
             all(outcome['passed'] for outcome in outcomes))
-    machine.end('%s\n\n--seed %s' % (table.table(outcomes), seed),
-                0 if good else 1)
+    machine.end('%s\n\n--seed %s' % (table.table(outcomes), seed), good)
 
 
 if __name__ == '__main__':

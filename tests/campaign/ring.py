@@ -130,7 +130,7 @@ def run(*argv):
                 for each in grown(ring.measured)]
     lines = [COLUMNS % line for line in (HEAD, *ring.measured)]
     good = result.wasSuccessful() and not problems
-    machine.end('\n'.join(lines + problems), 0 if good else 1)
+    machine.end('\n'.join(lines + problems), good)
 
 
 if __name__ == '__main__':

@@ -12,6 +12,7 @@
 
 """The system that faults are injected into, and what is expected of it."""
 
+import contextlib
 import os
 import uuid
 
@@ -187,10 +188,12 @@ class System(base.TestCase):
 
     def forget(self, volume_id):
         """Expect a volume no more."""
-        self.state['volumes'].pop(volume_id)
+        known = self.state['volumes'].pop(volume_id)
         writer = self.writers.pop(volume_id, None)
         if writer:
             writer.kill()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(state.FOLDER, known['seed']))
 
     def retire(self):
         """Expect volumes to be deleted that were written to long enough.

@@ -116,7 +116,7 @@ def run(*patterns):
     passed = outcomes.count('ok')
     failed = len(outcomes) - passed
     machine.end('%d passed, %d failed' % (passed, failed),
-                1 if failed or not passed else 0)
+                passed and not failed)
 
 
 if __name__ == '__main__':

@@ -42,10 +42,11 @@ def write(name, text):
     os.rename(RESULTS / (name + '.new'), RESULTS / name)
 
 
-def end(text, status):
-    """Have tools/in-kernel show a text and end with an exit status."""
+def end(text, good):
+    """Have tools/in-kernel show a text and end, with status 0 if all is good.
+    """
     write('total', text)
-    write('status', str(status))
+    write('status', '0' if good else '1')
 
 
 def cut_power():
