@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""KVM where it works, TCG where it does not."""
+"""KVM where it works, TCG where it does not, or what is asked for."""
 
 from collections.abc import Callable, Mapping
 import json
@@ -28,6 +28,9 @@ TRIAL_SECONDS = 20
 """How long a kernel may take, under KVM, to start its first process."""
 
 _TRIAL_INIT = "/lab-trial"
+
+ACCELERATORS = ("kvm", "tcg", "uml")
+"""The last is User Mode Linux, which has nothing to do with QEMU."""
 
 
 def options(accelerator: str) -> list[str]:
@@ -55,9 +58,23 @@ def kernel_arguments(accelerator: str) -> list[str]:
     return ["tsc=reliable", "clocksource=tsc"]
 
 
+def asked_for(environment: Mapping[str, str] | None = None) -> str | None:
+    """Return what $LAB_ACCEL names, if anything.
+
+    :raises LabError: if that is none of ACCELERATORS.
+    """
+    given = os.environ if environment is None else environment
+    asked = given.get("LAB_ACCEL")
+    if asked and asked not in ACCELERATORS:
+        raise errors.LabError(
+            f"LAB_ACCEL must be one of {', '.join(ACCELERATORS)}, not {asked}"
+        )
+    return asked or None
+
+
 def choose(
     verdict_file: pathlib.Path,
-    qemu_version: str,
+    qemu_version: Callable[[], str],
     trial: Callable[[], bool],
     environment: Mapping[str, str] | None = None,
     kvm_device: pathlib.Path = KVM_DEVICE,
@@ -68,19 +85,14 @@ def choose(
     changed or access to the device was granted. $LAB_ACCEL overrides it.
 
     :param trial: boots something under KVM and says whether it came up.
-    :raises LabError: if $LAB_ACCEL holds anything but kvm or tcg.
+    :raises LabError: if $LAB_ACCEL names something else.
     """
-    given = os.environ if environment is None else environment
-    forced = given.get("LAB_ACCEL")
-    if forced:
-        if forced not in ("kvm", "tcg"):
-            raise errors.LabError(
-                f"LAB_ACCEL must be kvm or tcg, not {forced}"
-            )
-        return forced
+    asked = asked_for(environment)
+    if asked:
+        return asked
     if not os.access(kvm_device, os.R_OK | os.W_OK):
         return "tcg"
-    circumstances = f"{platform.release()} {qemu_version}"
+    circumstances = f"{platform.release()} {qemu_version()}"
     try:
         kept = json.loads(verdict_file.read_text())
         if kept["circumstances"] == circumstances:

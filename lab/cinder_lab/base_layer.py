@@ -40,6 +40,11 @@ _LEFT_OUT_OF_INITRAMFS = (
 )
 """What would activate volume groups before the lab's layers are there."""
 
+_UML_MODULES_HOOK = (
+    'ln -s -r "$1"/usr/lib/uml/modules/* "$1/usr/lib/modules/"'
+)
+"""The modules of User Mode Linux, where its own system looks for them."""
+
 
 def key() -> str:
     """Return the key of the layer: the packages and how they get in."""
@@ -83,6 +88,7 @@ def command(target: pathlib.Path, debs: pathlib.Path) -> list[str]:
         f'--setup-hook=sync-in "{debs}" /var/cache/apt/archives/',
         f"--essential-hook={_INITRAMFS_HOOK}",
         f'--customize-hook=sync-out /var/cache/apt/archives "{debs}"',
+        f"--customize-hook={_UML_MODULES_HOOK}",
         '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*',
         '--customize-hook=rm -f "$1"/etc/apt/sources.list',
         '--customize-hook=rm -f "$1"/etc/apt/sources.list.d/*',

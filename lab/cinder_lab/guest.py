@@ -132,7 +132,7 @@ class Guest:
         while True:
             if self._machine.pid() is None:
                 raise errors.LabError(
-                    "the machine ended", self._machine.qemu_log
+                    "the machine ended", self._machine.log
                 )
             try:
                 self.run("true", timeout=60)

@@ -24,14 +24,20 @@ from cinder_lab import commands, errors
 from cinder_lab import console as console_module
 
 COMMANDS = {
-    "qemu-system-x86_64": "qemu-system-x86",
-    "qemu-img": "qemu-utils",
     "mmdebstrap": "mmdebstrap",
     "mke2fs": "e2fsprogs",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
 }
 """Commands that the lab uses and the Debian packages that hold them."""
+
+QEMU_COMMANDS = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-img": "qemu-utils",
+}
+
+UML_COMMANDS = {"slirp4netns": "slirp4netns"}
+"""User Mode Linux itself is in the guest's image."""
 
 KEYRING = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
@@ -45,12 +51,17 @@ def search_path(environment: Mapping[str, str] | None = None) -> str:
     return os.pathsep.join(path + [d for d in SBIN if d not in path])
 
 
-def missing_packages() -> list[str]:
-    """Return the Debian packages to install before the lab can work."""
+def missing_packages(accelerator: str | None = None) -> list[str]:
+    """Return the Debian packages to install before the lab can work.
+
+    :param accelerator: the one that was asked for; without, it is one of
+        QEMU's.
+    """
     path = search_path()
+    runs = UML_COMMANDS if accelerator == "uml" else QEMU_COMMANDS
     missing = {
         package
-        for command, package in COMMANDS.items()
+        for command, package in (COMMANDS | runs).items()
         if shutil.which(command, path=path) is None
     }
     if not KEYRING.exists():
@@ -75,13 +86,16 @@ def as_root(argv: list[str]) -> list[str]:
 
 
 def install_missing(
-    console: console_module.Console, log: pathlib.Path
+    console: console_module.Console,
+    log: pathlib.Path,
+    accelerator: str | None = None,
 ) -> None:
     """Install the Debian packages that are missing, saying which.
 
+    :param accelerator: as missing_packages() takes it.
     :raises LabError: if that fails, or this machine has no apt.
     """
-    missing = missing_packages()
+    missing = missing_packages(accelerator)
     if not missing:
         return
     names = " ".join(missing)
@@ -109,7 +123,7 @@ def install_missing(
             console,
             "apt-get install",
         )
-    still = missing_packages()
+    still = missing_packages(accelerator)
     if still:
         raise errors.LabError(
             f"still missing after apt-get install: {' '.join(still)}", log

@@ -27,7 +27,7 @@ ROOT_LABEL = "lab-root"
 class Image:
     """A folder with a bootable system.
 
-    :ivar folder: it holds the three files below.
+    :ivar folder: it holds the files below.
     """
 
     folder: pathlib.Path
@@ -47,6 +47,11 @@ class Image:
         """The kernel's initramfs."""
         return self.folder / "initrd"
 
+    @property
+    def uml(self) -> pathlib.Path:
+        """The kernel that is a program of this machine, User Mode Linux."""
+        return self.folder / "linux.uml"
+
 
 def build(tree: pathlib.Path, target: pathlib.Path, log: pathlib.Path) -> None:
     """Make an image folder of a tree; nothing is mounted for it.
@@ -55,8 +60,9 @@ def build(tree: pathlib.Path, target: pathlib.Path, log: pathlib.Path) -> None:
     """
     image = Image(target)
     target.mkdir()
-    shutil.copyfile(_only(tree, "vmlinuz-*"), image.kernel)
-    shutil.copyfile(_only(tree, "initrd.img-*"), image.initrd)
+    shutil.copyfile(only(tree, "vmlinuz-*"), image.kernel)
+    shutil.copyfile(only(tree, "initrd.img-*"), image.initrd)
+    shutil.copy(tree / "usr/bin/linux.uml", image.uml)
     with image.root.open("wb") as root:
         root.truncate(0)
     commands.run(
@@ -92,7 +98,11 @@ def hand_over(folder: pathlib.Path) -> None:
         os.chown(path, int(uid), int(gid), follow_symlinks=False)
 
 
-def _only(tree: pathlib.Path, pattern: str) -> pathlib.Path:
+def only(tree: pathlib.Path, pattern: str) -> pathlib.Path:
+    """Return the file in a tree's /boot that has a name of this pattern.
+
+    :raises LabError: if there is not exactly one.
+    """
     found = list((tree / "boot").glob(pattern))
     if len(found) != 1:
         raise errors.LabError(

@@ -10,64 +10,23 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The virtual machine: one QEMU process, its disks, its saved states."""
+"""The machine of a lab: what runs it, what it holds, its saved states."""
 
-from collections.abc import Mapping, Sequence
-import contextlib
-import dataclasses
 import json
 import os
 import pathlib
 import re
-import signal
 import socket
-import subprocess
-import time
 
-from cinder_lab import accel, commands, errors, host, qmp
+from cinder_lab import errors, qemu, uml
+from cinder_lab import hypervisor as hypervisor_module
 from cinder_lab import image as image_module
-
-DISKS = ("a", "b", "c")
-DISK_SIZE = "6G"
-MEMORY_MIB = 4096
-CPUS = 2
-
-GUEST_PORTS = {"ssh": 22, "identity": 5000, "volume": 8776, "image": 9292}
-"""Ports of the guest that can be reached, from this machine only."""
-
-KERNEL_ARGUMENTS = (
-    f"root=LABEL={image_module.ROOT_LABEL}",
-    "rw",
-    "console=ttyS0",
-    "net.ifnames=0",
-    "mitigations=off",
-    "random.trust_cpu=on",
-    "audit=0",
-    "quiet",
-    "systemd.show_status=1",
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class Shape:
-    """What sets one kind of machine apart from another.
-
-    :ivar disks: names of the empty disks that it has beside its root.
-    :ivar ports: those of the guest that can be reached, by name.
-    :ivar root_size: what the root disk is made to have, if not the image's.
-    :ivar start: the command that starts such a machine.
-    """
-
-    disks: Sequence[str] = DISKS
-    memory_mib: int = MEMORY_MIB
-    ports: Mapping[str, int] = dataclasses.field(
-        default_factory=lambda: GUEST_PORTS
-    )
-    root_size: str | None = None
-    start: str = "lab up"
-
+from cinder_lab import shape as shape_module
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f]")
+
+_REACHED = "reached.json"
+"""The states that a running machine has been in, if none can be saved."""
 
 
 class Machine:
@@ -77,32 +36,43 @@ class Machine:
     """
 
     def __init__(
-        self, folder: pathlib.Path, shape: Shape | None = None
+        self, folder: pathlib.Path, shape: shape_module.Shape | None = None
     ) -> None:
         self.folder = folder
-        self.shape = shape or Shape()
+        self.shape = shape or shape_module.Shape()
         self.console_log = folder / "console.log"
-        self.qemu_log = folder / "qemu.log"
-        self._pid_file = folder / "qemu.pid"
+        self._qemu = qemu.Qemu(folder, self.shape)
+        self._uml = uml.Uml(folder, self.shape)
+        self._hypervisor: hypervisor_module.Hypervisor = (
+            self._qemu if self._uml.pid() is None else self._uml
+        )
         self._run_file = folder / "run.json"
-        self._state_file = folder / "state.json"
+
+    def use(self, accelerator: str) -> None:
+        """Choose what runs the machine: User Mode Linux by 'uml', or QEMU.
+
+        A machine that the other one runs is ended.
+        """
+        chosen = self._uml if accelerator == uml.ACCELERATOR else self._qemu
+        if chosen is not self._hypervisor:
+            self.stop()
+            self._hypervisor = chosen
+
+    @property
+    def saves(self) -> bool:
+        """Whether states can be saved and gone on from."""
+        return self._hypervisor.saves
+
+    @property
+    def log(self) -> pathlib.Path:
+        """What that says that runs the machine."""
+        return self._hypervisor.log
 
     # The process
 
     def pid(self) -> int | None:
-        """Return the process id of the running machine, or None.
-
-        A file left by a machine that is gone, even if its process id has
-        been taken by another process, counts as none.
-        """
-        try:
-            pid = int(self._pid_file.read_text())
-            name = pathlib.Path(f"/proc/{pid}/comm").read_text()
-            where = os.readlink(f"/proc/{pid}/cwd")
-        except (OSError, ValueError):
-            return None
-        same = pathlib.Path(where) == self.folder.resolve()
-        return pid if name.startswith("qemu-system") and same else None
+        """Return the process id of the running machine, or None."""
+        return self._hypervisor.pid()
 
     def port(self, name: str) -> int:
         """Return the local port that leads to a port of the guest.
@@ -134,101 +104,24 @@ class Machine:
         accelerator: str,
         saved_state: str | None = None,
     ) -> None:
-        """Start the machine and return once QEMU runs.
+        """Start the machine and return once its process runs.
 
-        :param accelerator: 'kvm' or 'tcg'.
+        :param accelerator: the one it was told to use.
         :param saved_state: the tag to go on from; None boots.
-        :raises LabError: if QEMU does not start.
+        :raises LabError: if it does not start.
         """
         ports = {name: _free_port() for name in self.shape.ports}
         self._run_file.write_text(json.dumps({"ports": ports}))
-        argv = self.command(image, accelerator, ports, saved_state)
-        with self.qemu_log.open("wb") as log:
-            log.write(f"+ {' '.join(argv)}\n".encode())
-            log.flush()
-            process = subprocess.Popen(
-                argv,
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                break
-            with contextlib.suppress(errors.LabError):
-                with self.monitor() as monitor:
-                    monitor.execute("query-status")
-                return
-            time.sleep(0.05)
-        process.kill()
-        raise errors.LabError("QEMU did not start", self.qemu_log)
+        self._hypervisor.start(image, accelerator, ports, saved_state)
 
-    def command(
-        self,
-        image: image_module.Image,
-        accelerator: str,
-        ports: dict[str, int],
-        saved_state: str | None = None,
-    ) -> list[str]:
-        """Return QEMU's command line; names are relative to the folder."""
-        forwards = ",".join(
-            f"hostfwd=tcp:127.0.0.1:{ports[name]}-10.0.2.15:{port}"
-            for name, port in self.shape.ports.items()
-        )
-        argv = [
-            "qemu-system-x86_64",
-            "-name",
-            "cinder-lab",
-            "-nodefaults",
-            "-no-user-config",
-            "-display",
-            "none",
-            "-machine",
-            "q35,vmport=off",
-            *accel.options(accelerator),
-            "-smp",
-            str(CPUS),
-            "-m",
-            str(self.shape.memory_mib),
-            "-kernel",
-            str(image.kernel),
-            "-initrd",
-            str(image.initrd),
-            "-append",
-            " ".join(
-                [*KERNEL_ARGUMENTS, *accel.kernel_arguments(accelerator)]
-            ),
-            "-serial",
-            f"file:{self.console_log.name}",
-            "-qmp",
-            "unix:qmp.sock,server=on,wait=off",
-            "-pidfile",
-            self._pid_file.name,
-            "-device",
-            "virtio-rng-pci",
-            "-netdev",
-            f"user,id=net,restrict=on,{forwards}",
-            "-device",
-            "virtio-net-pci,netdev=net,romfile=",
-        ]
-        for name in ("root", *self.shape.disks):
-            argv += [
-                "-drive",
-                f"if=none,id={name},file={name}.qcow2,format=qcow2,"
-                "cache=unsafe,discard=unmap,detect-zeroes=unmap",
-                "-device",
-                f"virtio-blk-pci,drive={name},serial=lab-{name}",
-            ]
-        if saved_state is not None:
-            argv += ["-loadvm", saved_state]
-        return argv
+    def origin(self, image: image_module.Image, accelerator: str) -> str:
+        """Return what runs the machine, and how, for keys of its states.
 
-    def monitor(self) -> qmp.Monitor:
-        """Return a connection to the running machine's monitor."""
-        return qmp.Monitor(self.folder / "qmp.sock")
+        :raises LabError: if it can't be told.
+        """
+        no_ports = dict.fromkeys(self.shape.ports, 0)
+        argv = self._hypervisor.command(image, accelerator, no_ports)
+        return " ".join([*argv, self._hypervisor.version()])
 
     def stop(self) -> bool:
         """End the machine at once; return whether it ran.
@@ -237,21 +130,10 @@ class Machine:
         state or boots afresh.
         """
         pid = self.pid()
-        if pid is None:
-            self._forget_process()
-            return False
-        with contextlib.suppress(errors.LabError):
-            with self.monitor() as monitor:
-                monitor.execute("quit")
-        deadline = time.monotonic() + 10
-        while self.pid() == pid and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if self.pid() == pid:
-            os.kill(pid, signal.SIGKILL)
-            while self.pid() == pid:
-                time.sleep(0.05)
+        if pid is not None:
+            self._hypervisor.stop(pid)
         self._forget_process()
-        return True
+        return pid is not None
 
     def last_words(self) -> str:
         """Return the last line on the machine's console, without colours."""
@@ -272,9 +154,10 @@ class Machine:
 
     def _forget_process(self) -> None:
         for path in (
-            self._pid_file,
+            self._hypervisor.pid_file,
             self._run_file,
             self.folder / "qmp.sock",
+            self.folder / _REACHED,
         ):
             path.unlink(missing_ok=True)
 
@@ -283,45 +166,14 @@ class Machine:
     def make_disks(self, image: image_module.Image) -> None:
         """Make empty disks over an image; all saved states are lost."""
         self._state_file.unlink(missing_ok=True)
-        log = self.folder / "disks.log"
-        environment = {"PATH": host.search_path()}
-        backing = os.path.relpath(image.root, self.folder)
-        commands.run(
-            [
-                "qemu-img",
-                "create",
-                "-q",
-                "-f",
-                "qcow2",
-                "-F",
-                "raw",
-                "-b",
-                backing,
-                "root.qcow2",
-                *([self.shape.root_size] if self.shape.root_size else []),
-            ],
-            log,
-            environment=environment,
-            cwd=self.folder,
-        )
-        for name in self.shape.disks:
-            commands.run(
-                [
-                    "qemu-img",
-                    "create",
-                    "-q",
-                    "-f",
-                    "qcow2",
-                    f"{name}.qcow2",
-                    DISK_SIZE,
-                ],
-                log,
-                environment=environment,
-                cwd=self.folder,
-            )
+        self._hypervisor.make_disks(image)
 
     def saved_states(self) -> dict[str, str]:
-        """Return the keys of the saved states that are complete, by tag."""
+        """Return the keys of the saved states that are complete, by tag.
+
+        Where none can be saved, they are those that the running machine has
+        been in.
+        """
         try:
             states: dict[str, str] = json.loads(self._state_file.read_text())
         except (OSError, ValueError):
@@ -329,14 +181,14 @@ class Machine:
         return states
 
     def save(self, tag: str, key: str) -> None:
-        """Save the running machine's state under a tag.
+        """Save the running machine's state under a tag, or just note it.
 
         :param key: what the state was made from.
         :raises LabError: if that fails.
         """
         self.forget_state(tag)
-        with self.monitor() as monitor:
-            monitor.save(tag)
+        if self.saves:
+            self._hypervisor.save(tag)
         self._write_states(self.saved_states() | {tag: key})
 
     def forget_state(self, tag: str) -> None:
@@ -344,6 +196,10 @@ class Machine:
         states = self.saved_states()
         if states.pop(tag, None) is not None:
             self._write_states(states)
+
+    @property
+    def _state_file(self) -> pathlib.Path:
+        return self.folder / ("state.json" if self.saves else _REACHED)
 
     def _write_states(self, states: dict[str, str]) -> None:
         new = self._state_file.with_suffix(".new")
@@ -356,11 +212,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def qemu_version(argv: Sequence[str] = ("qemu-system-x86_64",)) -> str:
-    """Return the first line of what QEMU says about its version.
-
-    :raises LabError: if it can't be run.
-    """
-    return commands.output_of([*argv, "--version"]).splitlines()[0]

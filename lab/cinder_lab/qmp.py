@@ -13,34 +13,24 @@
 """Talk to a running QEMU over its monitor protocol (QMP)."""
 
 import json
-import os
 import pathlib
-import socket
 import types
 from typing import Any, Self
 
-from cinder_lab import errors
+from cinder_lab import errors, unix_socket
 
 
 class Monitor:
     """A connection to QEMU's monitor, to be used in a with statement.
 
-    :param path: the monitor's socket. It may be longer than the kernel
-        takes: it is reached through its folder.
+    :param path: the monitor's socket.
     :raises LabError: if nothing answers there.
     """
 
     def __init__(self, path: pathlib.Path, timeout: float = 300) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(timeout)
         try:
-            folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
-            try:
-                self._socket.connect(f"/proc/self/fd/{folder}/{path.name}")
-            finally:
-                os.close(folder)
+            self._socket = unix_socket.connect(path, timeout)
         except OSError as error:
-            self._socket.close()
             raise errors.LabError(
                 f"the virtual machine does not answer: {error}"
             ) from error

@@ -27,6 +27,7 @@ from cinder_lab import (
     host,
     keys,
     project,
+    qemu,
     rehearsal,
     test_run,
 )
@@ -34,6 +35,7 @@ from cinder_lab import console as console_module
 from cinder_lab import guest as guest_module
 from cinder_lab import machine as machine_module
 from cinder_lab import paths as paths_module
+from cinder_lab import shape as shape_module
 
 
 class Lab:
@@ -65,17 +67,11 @@ class Lab:
         project_key, archive = self._packed_project(builder)
         image = builder.image
         accelerator = self._accelerator(image.kernel, image.initrd)
+        self.machine.use(accelerator)
         cloud_key = keys.of_text(
             builder.image_key,
-            " ".join(
-                self.machine.command(
-                    image,
-                    accelerator,
-                    dict.fromkeys(machine_module.GUEST_PORTS, 0),
-                )
-            ),
-            machine_module.qemu_version(),
-            machine_module.DISK_SIZE,
+            self.machine.origin(image, accelerator),
+            shape_module.DISK_SIZE,
             keys.of_files(paths_module.LAB, ["cinder_lab/bring_up.py"]),
         )
         ready_key = bring_up.ready_key(cloud_key, project_key)
@@ -101,8 +97,7 @@ class Lab:
                     cloud.wait_for_infrastructure()
                 with self.console.step("Image in Glance"):
                     cloud.upload_image()
-                with self.console.step("Save the machine (cloud)"):
-                    self.machine.save(bring_up.CLOUD, cloud_key)
+                self._save(bring_up.CLOUD, cloud_key)
             else:
                 with self.console.step(f"Go on from saved state ({tag})"):
                     self.machine.start(image, accelerator, tag)
@@ -113,8 +108,7 @@ class Lab:
                     cloud.deploy(archive)
                     cloud.wait_for_volume_services()
                     cloud.create_volume_types()
-                with self.console.step("Save the machine (ready)"):
-                    self.machine.save(bring_up.READY, ready_key)
+                self._save(bring_up.READY, ready_key)
             else:
                 with self.console.step("Services"):
                     cloud.wait_for_volume_services()
@@ -233,19 +227,25 @@ class Lab:
         building.make_credentials(self.paths)
         print(f"folder: {self.paths.work}")
         print(f"image: {'current' if builder.is_current() else 'stale'}")
-        saved = ", ".join(self.machine.saved_states()) or "none"
-        print(f"saved states: {saved}")
+        if self.machine.saves:
+            saved = ", ".join(self.machine.saved_states()) or "none"
+            print(f"saved states: {saved}")
         pid = self.machine.pid()
         if pid is None:
             print("machine: not running")
             return 1
         print(f"machine: running, process {pid}")
-        for name in machine_module.GUEST_PORTS:
+        for name in self.machine.shape.ports:
             print(f"{name}: 127.0.0.1:{self.machine.port(name)}")
         print(f"peak memory: {self.machine.peak_memory() / 2**30:.1f} GiB")
         return self.guest.interactive(
             ["openstack", "volume", "service", "list"]
         )
+
+    def _save(self, tag: str, key: str) -> None:
+        if self.machine.saves:
+            with self.console.step(f"Save the machine ({tag})"):
+                self.machine.save(tag, key)
 
     def _new_results(self) -> pathlib.Path:
         """Return a new folder for results."""
@@ -298,7 +298,7 @@ class Lab:
 
         return accel.choose(
             self.paths.work / "accelerator.json",
-            machine_module.qemu_version(),
+            qemu.version,
             trial,
         )
 
@@ -335,4 +335,6 @@ def check_host(lab: Lab) -> None:
     :raises LabError: if they can't be had.
     """
     host.check_python()
-    host.install_missing(lab.console, lab.paths.logs / "host.log")
+    host.install_missing(
+        lab.console, lab.paths.logs / "host.log", accel.asked_for()
+    )

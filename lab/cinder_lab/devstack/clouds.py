@@ -15,8 +15,8 @@
 import dataclasses
 import pathlib
 
-from cinder_lab import machine as machine_module
 from cinder_lab import paths as paths_module
+from cinder_lab import shape as shape_module
 
 FOLDER = paths_module.LAB / "devstack"
 """Files of this way to deploy, below the lab's sources."""
@@ -57,9 +57,9 @@ class Cloud:
     has_servers: bool = False
 
     @property
-    def shape(self) -> machine_module.Shape:
+    def shape(self) -> shape_module.Shape:
         """The machine that it needs."""
-        return machine_module.Shape(
+        return shape_module.Shape(
             disks=(),
             memory_mib=self.memory_mib,
             ports={"ssh": 22, "http": 80},

@@ -48,7 +48,12 @@ IMAGES = "/opt/cinder-lab"
 
 ADDRESS = "10.0.2.15"
 
-_SHARED = ("etc/hostname", "etc/hosts", "etc/systemd/network/lab.network")
+_SHARED = (
+    "etc/hostname",
+    "etc/hosts",
+    "etc/mysql/mariadb.conf.d/91-uml.cnf",
+    "etc/systemd/network/lab.network",
+)
 """Files of the lab's other guest that this one has, too."""
 
 _WRITTEN = ("etc", "var", "root", "run", "tmp", "home", "opt")

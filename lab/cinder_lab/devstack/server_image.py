@@ -17,13 +17,13 @@ SSH server; what it does is in the scripts below devstack/server.
 """
 
 from collections.abc import Iterable
-import os
 import pathlib
 import shutil
 import tarfile
 
 from cinder_lab import chroot as chroot_module
 from cinder_lab import commands, errors, host, layers, overlay
+from cinder_lab import image as image_module
 from cinder_lab.devstack import clouds
 
 NAME = "lab-server"
@@ -107,13 +107,9 @@ class _Builder:
         self._tree = tree
         self._work = tree / _WORK
         self._log = log
-        versions = os.listdir(tree / "lib/modules")
-        if len(versions) != 1:
-            raise errors.LabError(
-                f"expected one kernel in the guest, found {len(versions)}"
-            )
-        self._modules = tree / "lib/modules" / versions[0]
-        self.kernel = tree / f"boot/vmlinuz-{versions[0]}"
+        self.kernel = image_module.only(tree, "vmlinuz-*")
+        version = self.kernel.name.removeprefix("vmlinuz-")
+        self._modules = tree / "lib/modules" / version
 
     def initramfs(self) -> None:
         """What finds the root file system, with all modules.

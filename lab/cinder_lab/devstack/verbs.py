@@ -19,7 +19,16 @@ import json
 import pathlib
 import shutil
 
-from cinder_lab import accel, building, commands, errors, host, keys, test_run
+from cinder_lab import (
+    accel,
+    building,
+    commands,
+    errors,
+    host,
+    keys,
+    qemu,
+    test_run,
+)
 from cinder_lab import console as console_module
 from cinder_lab import guest as guest_module
 from cinder_lab import image as image_module
@@ -93,7 +102,9 @@ class DevStack:
         :raises LabError: if something can't be built.
         """
         host.check_python()
-        host.install_missing(self.console, self.paths.logs / "host.log")
+        host.install_missing(
+            self.console, self.paths.logs / "host.log", accel.asked_for()
+        )
         self._sources.fetch(self.console, renew)
         builder = self._builder()
         builder.build()
@@ -121,11 +132,10 @@ class DevStack:
         builder = self.build()
         image = builder.image
         accelerator = self._accelerator(image.kernel, image.initrd)
-        no_ports = dict.fromkeys(self.machine.shape.ports, 0)
+        self.machine.use(accelerator)
         booted_key = keys.of_text(
             builder.image_key,
-            " ".join(self.machine.command(image, accelerator, no_ports)),
-            machine_module.qemu_version(),
+            self.machine.origin(image, accelerator),
             keys.of_files(clouds.FOLDER, ["traces"]),
         )
         if self.machine.stop():
@@ -167,8 +177,7 @@ class DevStack:
         if self._with_plugin:
             with self.console.step("Backends"):
                 stacking.wait_for_pools(self._stack, BACKENDS)
-        with self.console.step("Save the machine (stacked)"):
-            self.machine.save(STACKED, key)
+        self._save(STACKED, key)
 
     def test(self, arguments: Sequence[str]) -> int:
         """Run Tempest in the stacked machine and copy the results out.
@@ -334,9 +343,15 @@ class DevStack:
                 )
             found = sorted(traces.find(self._root))
             self._traces.write_text(json.dumps(found))
-        with self.console.step("Save the machine (booted)"):
-            self.machine.save(BOOTED, key)
+        self._save(BOOTED, key)
         self.machine.set_holds(key)
+
+    def _save(self, tag: str, key: str) -> None:
+        if self.machine.saves:
+            with self.console.step(f"Save the machine ({tag})"):
+                self.machine.save(tag, key)
+        else:
+            self.machine.save(tag, key)
 
     def _stacked_key(self, booted_key: str) -> str:
         return keys.of_text(booted_key, plugin.key(), self._local_conf())
@@ -353,7 +368,7 @@ class DevStack:
     def _accelerator(self, kernel: pathlib.Path, initrd: pathlib.Path) -> str:
         return accel.choose(
             self.paths.work / "accelerator.json",
-            machine_module.qemu_version(),
+            qemu.version,
             lambda: accel.trial_boot(
                 kernel, initrd, self.paths.logs / "kvm-trial.log"
             ),

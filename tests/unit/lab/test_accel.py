@@ -26,7 +26,7 @@ class ChooseTestCase(base.LabTestCase):
 
     def choose(self, qemu="QEMU 1", **environment):
         return accel.choose(
-            self.verdict, qemu, self.trial, environment, self.device
+            self.verdict, lambda: qemu, self.trial, environment, self.device
         )
 
     def test_kvm_when_the_trial_comes_up(self):
@@ -78,6 +78,7 @@ class ChooseTestCase(base.LabTestCase):
     def test_environment_overrides(self):
         self.assertEqual("tcg", self.choose(LAB_ACCEL="tcg"))
         self.assertEqual("kvm", self.choose(LAB_ACCEL="kvm"))
+        self.assertEqual("uml", self.choose(LAB_ACCEL="uml"))
         self.trial.assert_not_called()
 
     def test_environment_with_something_else(self):

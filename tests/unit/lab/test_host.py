@@ -17,7 +17,9 @@ from tests.unit.lab import base
 
 
 class MissingTestCase(base.LabTestCase):
-    def missing(self, lacking=(), keyring=True, ensurepip=True):
+    def missing(
+        self, lacking=(), keyring=True, ensurepip=True, accelerator=None
+    ):
         def which(command, path):
             return None if command in lacking else f"/usr/bin/{command}"
 
@@ -31,7 +33,7 @@ class MissingTestCase(base.LabTestCase):
         ):
             if keyring:
                 (self.folder / "keyring").touch()
-            return host.missing_packages()
+            return host.missing_packages(accelerator)
 
     def test_nothing(self):
         self.assertEqual([], self.missing())
@@ -41,6 +43,17 @@ class MissingTestCase(base.LabTestCase):
             ["openssh-client", "qemu-system-x86"],
             self.missing(["qemu-system-x86_64", "ssh", "ssh-keygen"]),
         )
+
+    def test_each_way_to_run_the_machine_has_its_own(self):
+        lacking = ["qemu-system-x86_64", "qemu-img", "slirp4netns"]
+        self.assertEqual(
+            ["slirp4netns"], self.missing(lacking, accelerator="uml")
+        )
+        for accelerator in ("kvm", "tcg", None):
+            self.assertEqual(
+                ["qemu-system-x86", "qemu-utils"],
+                self.missing(lacking, accelerator=accelerator),
+            )
 
     def test_what_is_no_command(self):
         self.assertEqual(

@@ -18,8 +18,8 @@ from cinder_lab import (
     cloud_layer,
     credentials,
     errors,
-    machine,
     overlay,
+    shape,
 )
 from tests.unit import lab as lab_tests
 from tests.unit.lab import base
@@ -134,7 +134,7 @@ class GuestFilesTestCase(base.LabTestCase):
                     f"/dev/disk/by-id/virtio-lab-{disk}",
                     "True",
                 ]
-                for disk in machine.DISKS
+                for disk in shape.DISKS
             ],
             table,
         )
