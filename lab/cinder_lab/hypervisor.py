@@ -29,12 +29,15 @@ class Hypervisor(abc.ABC):
     :cvar program: what the name of its process begins with.
     :cvar saves: whether a running machine's state can be saved and gone on
         from; if not, it is booted each time.
+    :cvar restarts: whether it goes on when the guest restarts itself; if
+        not, it ends.
     :ivar log: what the program says.
     """
 
     name: ClassVar[str]
     program: ClassVar[str]
     saves: ClassVar[bool]
+    restarts: ClassVar[bool]
 
     def __init__(
         self, folder: pathlib.Path, shape: shape_module.Shape

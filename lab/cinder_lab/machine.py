@@ -111,8 +111,30 @@ class Machine:
         :raises LabError: if it does not start.
         """
         ports = {name: _free_port() for name in self.shape.ports}
-        self._run_file.write_text(json.dumps({"ports": ports}))
+        self._run_file.write_text(
+            json.dumps(
+                {
+                    "ports": ports,
+                    "image": str(image.folder),
+                    "accelerator": accelerator,
+                }
+            )
+        )
         self._hypervisor.start(image, accelerator, ports, saved_state)
+
+    def restart(self) -> None:
+        """Start a machine again that ended because the guest restarts.
+
+        :raises LabError: if it does not start.
+        """
+        if self._hypervisor.restarts or self.pid() is not None:
+            return
+        noted = json.loads(self._run_file.read_text())
+        self._hypervisor.start(
+            image_module.Image(pathlib.Path(noted["image"])),
+            noted["accelerator"],
+            noted["ports"],
+        )
 
     def origin(self, image: image_module.Image, accelerator: str) -> str:
         """Return what runs the machine, and how, for keys of its states.

@@ -45,6 +45,7 @@ class Qemu(hypervisor.Hypervisor):
     name: ClassVar[str] = "qemu"
     program: ClassVar[str] = "qemu-system"
     saves: ClassVar[bool] = True
+    restarts: ClassVar[bool] = True
 
     def version(self) -> str:
         """Return QEMU's own."""

@@ -54,6 +54,7 @@ class Uml(hypervisor.Hypervisor):
     name: ClassVar[str] = "uml"
     program: ClassVar[str] = "linux.uml"
     saves: ClassVar[bool] = False
+    restarts: ClassVar[bool] = False
 
     def version(self) -> str:
         """Return nothing: it is in the image."""

@@ -12,7 +12,7 @@
 
 """Run DevStack's scripts in its machine, and look at what they made."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 import pathlib
 import shlex
 import subprocess
@@ -166,9 +166,12 @@ def wait_for_pools(guest: guest_module.Guest, wanted: int) -> None:
     )
 
 
-def reboot(guest: guest_module.Guest, timeout: float) -> None:
+def reboot(
+    guest: guest_module.Guest, timeout: float, restart: Callable[[], None]
+) -> None:
     """Restart the guest's system, and wait until it lets us in again.
 
+    :param restart: starts the machine if it has ended instead.
     :raises LabError: if it does not.
     """
     which = "cat /proc/sys/kernel/random/boot_id"
@@ -181,6 +184,6 @@ def reboot(guest: guest_module.Guest, timeout: float) -> None:
                 guest.set_clock()
                 return
         except errors.LabError:
-            pass
+            restart()
         time.sleep(2)
     raise errors.LabError(f"no reboot within {timeout:.0f} s")

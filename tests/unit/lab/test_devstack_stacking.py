@@ -138,9 +138,11 @@ class RebootTestCase(base.LabTestCase):
             errors.LabError("closed"),
             "boot-2",
         ]
+        restart = mock.Mock()
         with mock.patch("time.sleep"):
-            stacking.reboot(guest, 60)
+            stacking.reboot(guest, 60, restart)
         self.assertEqual(5, guest.run.call_count)
+        restart.assert_called_once_with()
         guest.set_clock.assert_called_once_with()
 
     def test_never(self):
@@ -150,7 +152,7 @@ class RebootTestCase(base.LabTestCase):
             mock.patch("time.sleep"),
             self.assertRaisesRegex(errors.LabError, "no reboot"),
         ):
-            stacking.reboot(guest, 0.01)
+            stacking.reboot(guest, 0.01, mock.Mock())
 
 
 class TracesTestCase(base.LabTestCase):

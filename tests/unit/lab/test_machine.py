@@ -12,6 +12,7 @@
 
 import json
 import os
+import pathlib
 import subprocess
 from unittest import mock
 
@@ -89,6 +90,20 @@ class UseTestCase(MachineTestCase):
         self.assertTrue(again.stop())
         self.assertEqual(-9, process.wait())
         self.assertIsNone(again.pid())
+
+    def test_a_guest_that_restarts(self):
+        noted = {"ports": PORTS, "image": "/image", "accelerator": "uml"}
+        self.machine.use("uml")
+        self.write("run.json", json.dumps(noted | {"holds": "key"}))
+        with mock.patch.object(uml.Uml, "start") as start:
+            self.machine.restart()
+            start.assert_called_once_with(
+                image.Image(pathlib.Path("/image")), "uml", PORTS
+            )
+            self.run_as("linux.uml", "uml.pid")
+            self.machine.restart()
+            start.assert_called_once()
+        self.assertEqual("key", self.machine.holds())
 
     def test_a_change_ends_what_runs(self):
         process = self.run_as("linux.uml", "uml.pid")
