@@ -105,7 +105,9 @@ def forward(folder: pathlib.Path, ports: Mapping[int, int]) -> None:
             raise errors.LabError(f"{PROGRAM}: port {local}: {answer}")
 
 
-def _ask(folder: pathlib.Path, request: dict[str, object]) -> dict[str, object]:
+def _ask(
+    folder: pathlib.Path, request: dict[str, object]
+) -> dict[str, object]:
     """Send a request once it is heard: after the guest has connected."""
     deadline = time.monotonic() + _TIMEOUT
     while True:

@@ -88,7 +88,7 @@ class UseTestCase(MachineTestCase):
         self.assertEqual(PORTS["ssh"], again.port("ssh"))
         self.assertFalse(again.saves)
         self.assertTrue(again.stop())
-        self.assertEqual(-9, process.wait())
+        self.assertEqual(-9, process.wait(60))
         self.assertIsNone(again.pid())
 
     def test_a_guest_that_restarts(self):
@@ -111,7 +111,7 @@ class UseTestCase(MachineTestCase):
         again.use("uml")
         self.assertEqual(process.pid, again.pid())
         again.use("tcg")
-        self.assertEqual(-9, process.wait())
+        self.assertEqual(-9, process.wait(60))
         self.assertTrue(again.saves)
 
     def test_states_of_one_are_left_alone_by_the_other(self):
