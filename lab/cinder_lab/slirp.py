@@ -13,8 +13,9 @@
 """A network for User Mode Linux that needs no root: slirp4netns.
 
 The two send each other frames over a socket. The guest is reached by ports of
-127.0.0.1 that slirp4netns listens on; it can reach neither this machine's
-loopback nor, having no route to anywhere, anything else.
+127.0.0.1 that slirp4netns listens on. It has no route to anywhere; should it
+get itself one, it still reaches neither another machine nor this one's
+loopback.
 """
 
 from collections.abc import Mapping
@@ -55,6 +56,7 @@ def start(folder: pathlib.Path, log: IO[bytes]) -> int:
                 f"--exit-fd={watched}",
                 "--disable-host-loopback",
                 "--disable-dns",
+                "--outbound-addr=127.0.0.1",
                 SOCKET,
             ],
             cwd=folder,

@@ -100,7 +100,7 @@ class SlirpTestCase(base.LabTestCase):
         self.start()
         slirp.forward(self.machine, {10001: 22})
 
-    def test_reached_from_this_machine_only(self):
+    def test_reached_from_this_machine_only_and_reaches_nothing(self):
         self.start()
         slirp.forward(self.machine, {10001: 22, 10002: 80})
         self.assertEqual(
@@ -123,6 +123,7 @@ class SlirpTestCase(base.LabTestCase):
         )
         options = json.loads((self.machine / "options.json").read_text())
         self.assertIn("disable-host-loopback", options)
+        self.assertEqual("127.0.0.1", options["outbound-addr"])
 
     def test_port_that_is_taken(self):
         self.start()
