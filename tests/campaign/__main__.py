@@ -36,7 +36,7 @@ from tests.functional import disks, machine
 from tests.unit.api import base
 
 #: Seconds that one fault may take, with all that follows.
-LONGEST = 900
+LONGEST = 1800
 NO_SPACE_TIMEOUT = '/sys/module/dm_thin_pool/parameters/no_space_timeout'
 #: Lines of the service's log that are shown after a failure.
 LINES = 80

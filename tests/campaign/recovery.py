@@ -18,8 +18,8 @@ import time
 from tests.campaign import checks, service
 from tests.functional import blocks, disks
 
-#: Seconds that it may take in all.
-TIMEOUT = 300
+#: Seconds that it may take in all, also beside other loads.
+TIMEOUT = 600
 #: Seconds after which the operator tries something else.
 PATIENCE = 30
 
