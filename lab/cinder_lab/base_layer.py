@@ -40,9 +40,7 @@ _LEFT_OUT_OF_INITRAMFS = (
 )
 """What would activate volume groups before the lab's layers are there."""
 
-_UML_MODULES_HOOK = (
-    'ln -s -r "$1"/usr/lib/uml/modules/* "$1/usr/lib/modules/"'
-)
+_UML_MODULES_HOOK = 'ln -s -r "$1"/usr/lib/uml/modules/* "$1/usr/lib/modules/"'
 """The modules of User Mode Linux, where its own system looks for them."""
 
 

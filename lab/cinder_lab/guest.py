@@ -131,9 +131,7 @@ class Guest:
         deadline = time.monotonic() + timeout
         while True:
             if self._machine.pid() is None:
-                raise errors.LabError(
-                    "the machine ended", self._machine.log
-                )
+                raise errors.LabError("the machine ended", self._machine.log)
             try:
                 self.run("true", timeout=60)
                 return

@@ -211,9 +211,7 @@ class DevStack:
         self._have_stacked()
         with self.console.step("Reboot"):
             with commands.Progress(self.console, self.machine.last_words):
-                stacking.reboot(
-                    self._root, BOOT_TIMEOUT, self.machine.restart
-                )
+                stacking.reboot(self._root, BOOT_TIMEOUT, self.machine.restart)
             stacking.wait_for_pools(self._stack, BACKENDS)
 
     def unstack(self) -> None:
