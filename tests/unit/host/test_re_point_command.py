@@ -213,11 +213,13 @@ class RePointTest(CommandTestCase):
                         {"backend_id": "two", "volume_group": None}
                     ],
                     "problem": None,
+                    "copying": None,
                 },
                 "plain": {
                     "volume_group": None,
                     "replication_devices": [],
                     "problem": None,
+                    "copying": None,
                 },
             },
             shown,
