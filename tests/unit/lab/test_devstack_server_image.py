@@ -63,6 +63,36 @@ class LabelTestCase(base.LabTestCase):
             )
 
 
+class InitTestCase(base.LabTestCase):
+    """What the initramfs does, by a busybox that only notes it."""
+
+    def test_modules(self):
+        busybox = self.write(
+            "busybox", f'#!/bin/sh\necho "$@" >>{self.folder}/said\n'
+        )
+        busybox.chmod(0o755)
+        self.write("modules/order", "virtio_pci.ko\nvirtio_net.ko\nisofs.ko\n")
+        text = (SERVER / "initramfs/init").read_text()
+        for path in ("/bin/busybox", "/modules"):
+            name = pathlib.PurePath(path).name
+            text = text.replace(path, str(self.folder / name))
+        script = self.write("init", text)
+        subprocess.run(["sh", "-eu", str(script)], check=True)
+        said = (self.folder / "said").read_text()
+        self.assertEqual(
+            [
+                "virtio_pci.ko",
+                "virtio_net.ko csum=0 gso=0",
+                "isofs.ko",
+            ],
+            [
+                line.partition("/modules/")[2]
+                for line in said.splitlines()
+                if line.startswith("insmod ")
+            ],
+        )
+
+
 class LeaseTestCase(base.LabTestCase):
     """What is done with an address, by an ip that only notes it."""
 
