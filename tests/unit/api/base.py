@@ -156,7 +156,10 @@ class Database(fixtures.Fixture):
         directory = self.useFixture(fixtures.TempDir()).path
         self.path = os.path.join(directory, 'cinder.sqlite')
         shutil.copy(template, self.path)
-        self.engine = engines.create_engine(f'sqlite:///{self.path}')
+        # Only where a template is given can the power be cut.
+        self.engine = engines.create_engine(
+            f'sqlite:///{self.path}',
+            sqlite_synchronous=self.template is not None)
         self.addCleanup(self.engine.dispose)
         self.addCleanup(
             promotion.db_api.main_context_manager.patch_engine(self.engine))
@@ -173,6 +176,18 @@ class Database(fixtures.Fixture):
         """Use connections of its own in a child process."""
         self.engine.dispose(close=False)
         self._connect()
+
+    def snapshot(self):
+        """All that ``restore`` needs to make it what it is now."""
+        snapshot = sqlite3.connect(':memory:', check_same_thread=False)
+        # In whatever thread that is asked for.
+        with contextlib.closing(sqlite3.connect(self.path)) as connection:
+            connection.backup(snapshot)
+        return snapshot
+
+    def restore(self, snapshot):
+        """Become what it was."""
+        snapshot.backup(self.connection)
 
     def execute(self, statement, parameters=()):
         with self.connection:

@@ -199,10 +199,10 @@ class WriterTest(WriterTestCase):
         self.writer.stop()
 
     def test_all_blocks_written(self):
-        self.patch(f"{guest_writer.__name__}.MAX_BLOCKS", 4)
-        self.start()
+        most = guest_writer.BLOCKS_PER_WRITE - 1
+        self.patch(f"{guest_writer.__name__}.MAX_BLOCKS", most)
         self.assert_ended(
-            self.writer.write, "on B", reason="all 4 blocks are written"
+            self.start, reason=f"all {most} blocks are written"
         )
 
     def test_script_fits_in_a_command(self):

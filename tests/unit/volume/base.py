@@ -12,6 +12,7 @@
 
 """The real driver, with Cinder's database in SQLite, on a host in memory."""
 
+import copy
 import os
 import threading
 import types
@@ -21,6 +22,7 @@ from cinder.db import api as db
 from cinder.volume import configuration
 import fixtures
 from oslo_service import loopingcall
+from testtools import content
 
 import cinder_promote.privsep
 from tests.unit.api import base
@@ -186,6 +188,8 @@ class TestCase(DriverTestCase):
         super().setUp()
         self.host = fake_host.FakeHost(A, B, C)
         self.execute = self.host.execute
+        self.killed_before = None
+        self.addOnException(self._tell_where_it_was_killed)
         self.locks = self.useFixture(fixtures.TempDir()).path
         for target, replacement in (
                 ('cinder_promote.privsep.command.run', self.host.run),
@@ -214,6 +218,34 @@ class TestCase(DriverTestCase):
         for module in ('failover', 'filling', 'replication', 'snapshots'):
             self.useFixture(fixtures.MonkeyPatch(
                 'cinder_promote.volume.%s.threading' % module, names))
+
+    def kills(self, act, driver, *things, more_than=3):
+        """Kill ``act`` before its first command, its second and so on.
+
+        It is run once. What a SIGKILL leaves is what the host and the
+        database are at that moment: they are made that again.
+
+        :param things: what ``act`` takes beside the driver
+        :param more_than: as many commands
+        :returns: iterates over what the things were before
+        """
+        before = copy.deepcopy(things)
+        moments = []
+        self.host.witness = lambda command: moments.append(
+            (command, self.host.snapshot(), self.database.snapshot()))
+        act(driver, *things)
+        self.assertGreater(len(moments), more_than)
+        for command, host, database in moments:
+            self.killed_before = ' '.join(command)
+            self.host.restore(host)
+            self.database.restore(database)
+            yield copy.deepcopy(before)
+        self.killed_before = None
+
+    def _tell_where_it_was_killed(self, exception):
+        if self.killed_before:
+            self.addDetail('killed before',
+                           content.text_content(self.killed_before))
 
     def crash_once_failed_over(self):
         """Kill the service once its row says that it failed over."""

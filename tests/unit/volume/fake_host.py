@@ -19,6 +19,7 @@ as a SIGKILL of the service would; the devices stay. A power cut drops them.
 ``meanwhile`` is called at each command, for users who do not stand still.
 """
 
+import copy
 import dataclasses
 import json
 import os
@@ -124,6 +125,8 @@ class FakeHost:
         self.minor = 0
         self.commands = []
         self.crash_before = None
+        #: Called with each command before it is run.
+        self.witness = None
         self.inflight = False
         self.meanwhile = None
         self.vanishing = 0
@@ -145,6 +148,14 @@ class FakeHost:
         self.stuck = None
         self.granularity = 64 << 10
         self.longest_discard = 16 << 20
+
+    def snapshot(self):
+        """All that ``restore`` needs to make it what it is now."""
+        return copy.deepcopy(dict(vars(self), witness=None), {id(self): self})
+
+    def restore(self, snapshot):
+        """Become what it was."""
+        vars(self).update(copy.deepcopy(snapshot, {id(self): self}))
 
     # Commands
 
@@ -203,6 +214,8 @@ class FakeHost:
             self.crash_before = None
             self.dead = self.dies
             raise Crash()
+        if self.witness:
+            self.witness(argv)
         self.commands.append(argv)
         if self.meanwhile:
             self.meanwhile()

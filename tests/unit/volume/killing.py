@@ -12,7 +12,7 @@
 
 """SIGKILL before each command of an operation, one after the other."""
 
-from tests.unit.volume import base, fake_host
+from tests.unit.volume import base
 from tests.unit.volume.base import A, B, C
 
 
@@ -43,24 +43,12 @@ class Killing(base.TestCase):
         :param finish: starts again and checks; once more after a power cut
         """
         for power_cut in (False, True):
-            for kill in range(1000):
-                self.anew()
-                driver, *things = prepare()
-                self.host.crash_before = len(self.host.commands) + kill
-                try:
-                    act(driver, *things)
-                except fake_host.Crash:
-                    if power_cut:
-                        self.host.cut_power()
-                    finish(*things)
-                    self.check_mirrors()
-                else:
-                    self.assertIsNotNone(self.host.crash_before)
-                    self.host.crash_before = None
-                    break
-            else:
-                self.fail('it never ends')
-            self.assertGreater(kill, 3)
+            self.anew()
+            for things in self.kills(act, *prepare()):
+                if power_cut:
+                    self.host.cut_power()
+                finish(*things)
+                self.check_mirrors()
 
     def check_mirrors(self):
         """None is left over, and none is given discards that are too long."""

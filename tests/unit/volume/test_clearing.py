@@ -115,26 +115,19 @@ class TestThick(base.TestCase):
         self.assertEqual({}, self.host.groups[B].remains)
 
     def test_killed_while_an_old_copy_is_filled_again(self):
-        for kill in range(100):
-            self.anew()
-            driver, volume = self.protected()
-            self.lose_target(driver, volume, 'secret', 2)
-            self.host.repair(B)
-            self.host.crash_before = len(self.host.commands) + kill
-            try:
-                driver._replication.look()
-            except fake_host.Crash:
-                self.host.cut_power()
-                driver = self.start(**THICK)
-            else:
-                break
+        driver, volume = self.protected()
+        self.lose_target(driver, volume, 'secret', 2)
+        self.host.repair(B)
+        for _ in self.kills(lambda driver: driver._replication.look(),
+                            driver, more_than=5):
+            self.host.cut_power()
+            driver = self.start(**THICK)
             self.assertEqual({'secret': 2},
                              self.host.read(self.front(volume)))
             self.sync(driver)
             self.assertEqual('enabled',
                              self.reload(volume).replication_status)
             self.assertEqual({'secret': 2}, self.data(B, volume))
-        self.assertGreater(kill, 5)
 
     def test_plain_volume_that_stayed_behind(self):
         driver = self.start(**THICK)
@@ -153,20 +146,13 @@ class TestThick(base.TestCase):
         self.assert_nothing_left()
 
     def test_killed_while_it_is_deleted(self):
-        for kill in range(200):
-            self.anew()
-            driver, volume = self.protected()
-            self.host.crash_before = len(self.host.commands) + kill
-            volume.status = 'deleting'
-            volume.save()
-            try:
-                driver.delete_volume(volume)
-            except fake_host.Crash:
-                self.start(**THICK).delete_volume(self.reload(volume))
-            else:
-                break
+        driver, volume = self.protected()
+        volume.status = 'deleting'
+        volume.save()
+        for _ in self.kills(lambda driver: driver.delete_volume(volume),
+                            driver, more_than=10):
+            self.start(**THICK).delete_volume(self.reload(volume))
             self.assert_nothing_left()
-        self.assertGreater(kill, 10)
 
     def test_disk_that_hangs_ends_it(self):
         driver, volume = self.protected()

@@ -294,21 +294,15 @@ class TestLateSwitch(base.TestCase):
         self.assertEqual(3, len(set(first)))
 
     def test_killed_anywhere(self):
-        for kill in range(100):
-            self.host.__init__(A, B, C)
-            self.database.execute('DELETE FROM volumes')
-            self.set_service(replication_status='not-capable', disabled=0,
-                             active_backend_id=None, disabled_reason=None)
-            driver = self.hung()
-            self.no_longer_hung()
-            self.host.crash_before = len(self.host.commands) + kill
-            try:
-                driver._replication.look()
-            except fake_host.Crash:
-                if kill % 2:
+        driver = self.hung()
+        self.no_longer_hung()
+        for _ in self.kills(lambda driver: driver._replication.look(),
+                            driver, more_than=5):
+            host, database = self.host.snapshot(), self.database.snapshot()
+            for power_cut in (False, True):
+                self.host.restore(host)
+                self.database.restore(database)
+                if power_cut:
                     self.host.cut_power()
                 self.start()
-            else:
-                break
-            self.assert_served_from_b()
-        self.assertGreater(kill, 5)
+                self.assert_served_from_b()

@@ -560,19 +560,9 @@ class TestKilled(TestCase):
 
     def each_kill(self, prepare, operate, **options):
         """Kill before each command; gives what ``prepare`` did, restarted."""
-        for kill in range(200):
-            self.anew()
-            state = prepare()
-            self.host.dies = True
-            self.host.crash_before = len(self.host.commands) + kill
-            try:
-                operate(*state)
-            except fake_host.Crash:
-                self.host.dies = False
-                yield self.restart(**options), state
-            else:
-                break
-        self.assertGreater(kill, 5)
+        self.anew()
+        for things in self.kills(operate, *prepare(), more_than=5):
+            yield self.start(**options), things
 
     def test_as_it_is_taken(self):
         def prepare():
@@ -582,8 +572,7 @@ class TestKilled(TestCase):
         def operate(driver, volume, snapshot):
             driver.create_snapshot(snapshot)
 
-        for driver, (__, volume, snapshot) in self.each_kill(prepare,
-                                                             operate):
+        for driver, (volume, snapshot) in self.each_kill(prepare, operate):
             self.assert_nothing_stands_still()
             self.host.write(self.front(volume), 'y', 1)
             self.assert_equal_legs(volume, {'x': 1, 'y': 1})
@@ -607,7 +596,7 @@ class TestKilled(TestCase):
         def operate(driver, volume, snapshot):
             driver.delete_snapshot(snapshot)
 
-        for driver, (__, volume, snapshot) in self.each_kill(
+        for driver, (volume, snapshot) in self.each_kill(
                 prepare, operate, **THICK):
             driver.delete_snapshot(snapshot)
             self.assert_no_snapshots()
@@ -629,7 +618,7 @@ class TestKilled(TestCase):
                     getattr(driver, operation)(
                         new, snapshot if 'snapshot' in operation else volume)
 
-                for driver, (__, volume, ___, new) in self.each_kill(
+                for driver, (volume, __, new) in self.each_kill(
                         prepare, operate, **options):
                     self.assert_nothing_stands_still()
                     driver.delete_volume(self.reload(new))
@@ -649,7 +638,7 @@ class TestKilled(TestCase):
         def operate(driver, volume, snapshot):
             managing.manage(self, driver, volume, snapshot)
 
-        for driver, (__, ___, snapshot) in self.each_kill(prepare, operate):
+        for driver, (__, snapshot) in self.each_kill(prepare, operate):
             if self.groups_with('theirs'):
                 self.assertEqual({'x': 1}, self.host.groups[
                     A].volumes['theirs'].data)
@@ -668,8 +657,7 @@ class TestKilled(TestCase):
         def operate(driver, volume, snapshot):
             driver.revert_to_snapshot(self.context, volume, snapshot)
 
-        for driver, state in self.each_kill(prepare, operate):
-            __, volume, snapshot = state
+        for driver, (volume, snapshot) in self.each_kill(prepare, operate):
             self.assertEqual(self.data(A, volume), self.data(B, volume))
             operate(driver, volume, snapshot)
             self.assert_equal_legs(volume, {'x': 1})
