@@ -15,13 +15,14 @@ VENV ?= .venv
 IN_VENV = VIRTUAL_ENV=$(abspath $(VENV)) PYTHON=$(abspath $(VENV))/bin/python \
 	PATH=$(abspath $(VENV))/bin:$$PATH
 
-.PHONY: help e2e functional campaign ring test lint unit docs zuul venv constraints clean
+.PHONY: help e2e functional campaign ring bench test lint unit docs zuul venv constraints clean
 
 help:
 	@echo 'make e2e          the main job: the lab, the validation in it, its result'
 	@echo 'make functional   the driver on a real kernel, LVM and device-mapper'
 	@echo 'make campaign     faults injected into the driver at work, one after the other'
 	@echo 'make ring         promotions around the ring of backends while somebody writes'
+	@echo 'make bench        what replication costs, against thin LVs, dm-raid and DRBD'
 	@echo 'make test         every test that needs no kernel, and the checks'
 	@echo 'make lint         the checks alone'
 	@echo 'make unit         the unit tests alone'
@@ -41,6 +42,9 @@ campaign: venv
 
 ring: venv
 	$(IN_VENV) tools/ring
+
+bench: venv
+	$(IN_VENV) tools/bench
 
 # Each of these waits now and then, or runs on one core only. The unit tests
 # show what they do; the others show what they said when they have ended.
