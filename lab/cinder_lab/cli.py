@@ -24,7 +24,7 @@ from cinder_lab.devstack import cli as devstack_cli
 _UNLOCKED = ("ssh", "status", "logs")
 """Verbs that may run beside another one."""
 
-_HAND_ON = ("ssh", "test")
+_HAND_ON = ("ssh", "test", "compare")
 """Verbs whose words, options too, are for a command in the guest."""
 
 
@@ -49,6 +49,12 @@ def parser() -> argparse.ArgumentParser:
     )
     commands.add_parser(
         "test", help="run `tempest run` with the given arguments in the guest"
+    )
+    commands.add_parser(
+        "compare",
+        help="run the tests of Tempest and cinder-tempest-plugin, or those "
+        "given, on replicated volumes and on those of Cinder's LVM driver; "
+        "0 if they end alike",
     )
     pages = commands.add_parser(
         "guide",
@@ -126,6 +132,8 @@ def _run(lab: verbs.Lab, arguments: argparse.Namespace) -> int:
             lab.up(arguments.fresh)
         case "test":
             return lab.test(arguments.words)
+        case "compare":
+            return lab.compare(arguments.words)
         case "guide":
             lab.guide(arguments.pages, arguments.kill)
         case "e2e":

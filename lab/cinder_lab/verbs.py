@@ -22,6 +22,7 @@ from cinder_lab import (
     accel,
     bring_up,
     building,
+    comparison,
     errors,
     guide,
     host,
@@ -80,12 +81,7 @@ class Lab:
             return
         if self.machine.stop():
             self.console.say("The machine that ran has been stopped")
-        cloud = bring_up.Cloud(
-            self.machine,
-            self.guest,
-            building.make_credentials(self.paths),
-            self.console,
-        )
+        cloud = self._cloud()
         tag = bring_up.start_from(
             self.machine.saved_states(), cloud_key, ready_key
         )
@@ -127,8 +123,69 @@ class Lab:
         :returns: Tempest's exit status.
         :raises LabError: if it can't be run or the results not be copied.
         """
-        if self.machine.pid() is None:
+        if not self.machine.holds():
             self.up()
+        status, _ = self._tempest(arguments)
+        self.console.say(
+            "Tempest: all went well"
+            if status == 0
+            else f"Tempest: FAILED, exit status {status}"
+        )
+        return status
+
+    def compare(self, arguments: Sequence[str]) -> int:
+        """Run other projects' tests on replicated volumes and on plain ones.
+
+        Each kind of volume begins with a fresh machine. Which tests passed
+        is written beside the other results.
+
+        :param arguments: for `tempest run`; none means comparison.TESTS.
+        :returns: 0 if each test ended alike with all kinds, else 1, also
+            where one failed with all of them.
+        :raises LabError: if the tests can't be run.
+        """
+        chosen = arguments or ("--regex", comparison.TESTS)
+        kinds = {}
+        for kind in comparison.KINDS:
+            self.up(fresh=True)
+            with self.console.step(f"Cinder with {kind} volumes"):
+                self.machine.set_holds("")
+                self.guest.run(
+                    f"bash -s {kind}",
+                    comparison.PREPARE.read_bytes(),
+                    bring_up.SERVICES_TIMEOUT,
+                )
+                self._cloud().wait_for_volume_services()
+            _, results = self._tempest(chosen)
+            report = (results / test_run.REPORT).read_text(errors="replace")
+            kinds[kind] = comparison.outcomes(report)
+            passed = comparison.passed(kinds[kind])
+            (results / f"passed-with-{kind}.txt").write_text(
+                "".join(f"{name}\n" for name in passed)
+            )
+            if not passed:
+                raise errors.LabError(
+                    f"no test passed with {kind} volumes",
+                    results / test_run.REPORT,
+                )
+        for line in comparison.summary(kinds):
+            self.console.say(line)
+        different = comparison.differences(kinds)
+        unknown = comparison.failures(kinds)
+        for line in different:
+            self.console.say(line)
+        for name in unknown:
+            self.console.say(f"{name}: FAILED with all, which tells nothing")
+        self.console.say(
+            f"{len(different)} tests ended differently, {len(unknown)} can't "
+            "be compared"
+            if different or unknown
+            else "All tests ended alike"
+        )
+        return 1 if different or unknown else 0
+
+    def _tempest(self, arguments: Sequence[str]) -> tuple[int, pathlib.Path]:
+        """Run Tempest; its exit status, and where the results are."""
         results = self._new_results()
         try:
             with self.console.step("Tempest"):
@@ -142,12 +199,7 @@ class Lab:
             with self.console.step("Copy the results"):
                 test_run.collect(self.guest, results)
             self.console.say(f"Results: {results}")
-        self.console.say(
-            "Tempest: all went well"
-            if status == 0
-            else f"Tempest: FAILED, exit status {status}"
-        )
-        return status
+        return status, results
 
     def guide(self, pages: Sequence[str], kill: bool) -> None:
         """Type the command lines of the admin guide, page by page.
@@ -240,6 +292,14 @@ class Lab:
         print(f"peak memory: {self.machine.peak_memory() / 2**30:.1f} GiB")
         return self.guest.interactive(
             ["openstack", "volume", "service", "list"]
+        )
+
+    def _cloud(self) -> bring_up.Cloud:
+        return bring_up.Cloud(
+            self.machine,
+            self.guest,
+            building.make_credentials(self.paths),
+            self.console,
         )
 
     def _save(self, tag: str, key: str) -> None:
