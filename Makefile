@@ -38,7 +38,8 @@ functional: venv
 	$(IN_VENV) tools/functional
 
 campaign: venv
-	$(IN_VENV) tools/campaign $(if $(FAULTS),--faults $(FAULTS))
+	$(IN_VENV) tools/campaign $(if $(FAULTS),--faults $(FAULTS)) \
+		$(if $(KERNELS),--kernels $(KERNELS))
 
 ring: venv
 	$(IN_VENV) tools/ring

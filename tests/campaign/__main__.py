@@ -12,10 +12,12 @@
 
 """Injects one fault after the other into a running system.
 
-Usage: python -m tests.campaign prepare FOLDER [OPTION...]
+Usage: python -m tests.campaign start [OPTION...]
+       python -m tests.campaign prepare FOLDER [OPTION...]
        python -m tests.campaign run [OPTION...]
 
-``tools/campaign`` calls it: ``prepare`` on the host, and ``run`` in each boot.
+``tools/campaign`` calls it to ``start``. Then ``tools/in-kernel`` calls it to
+``prepare`` on the host, and to ``run`` in each boot.
 """
 
 import argparse
@@ -29,7 +31,14 @@ import time
 import traceback
 import unittest
 
-from tests.campaign import checks, faults, plan, recovery, state, table
+from tests.campaign import (
+    checks,
+    faults,
+    kernels,
+    plan,
+    recovery,
+    state,
+)
 from tests.campaign import service as service_module
 from tests.campaign import system as system_module
 from tests.functional import disks, machine
@@ -48,20 +57,41 @@ def arguments(argv):
     parser.add_argument('--seed', metavar='S', help='one that was printed')
     parser.add_argument('--only', metavar='K[-L]',
                         help='of them, begin with this one, on new disks')
-    return parser.parse_args(argv)
+    parser.add_argument('--kernels', type=int, default=1, metavar='N',
+                        help='that share the faults, each with its own disks')
+    options = parser.parse_args(argv)
+    if options.kernels < 1 or not 0 < interval(options)[0] <= interval(
+            options)[1]:
+        parser.error('there is nothing to do')
+    return options
+
+
+def interval(options):
+    """The numbers of the first and the last fault."""
+    if not options.only:
+        return 1, options.faults
+    first, __, last = options.only.partition('-')
+    return int(first), int(last or first)
 
 
 def chosen(options, seed):
     """The faults that are to be injected."""
-    first, last = 1, options.faults
-    if options.only:
-        first, __, last = options.only.partition('-')
-        first, last = int(first), int(last or first)
+    first, last = interval(options)
     return plan.faults(seed, last)[first - 1:]
 
 
+def start(*argv):
+    options = arguments(argv)
+    seed = options.seed or str(random.randrange(10 ** 6))
+    signal.signal(signal.SIGTERM, lambda *__: sys.exit(143))
+    good = kernels.run(seed, kernels.shares(*interval(options),
+                                            options.kernels),
+                       int(os.environ.get('CAMPAIGN_MINUTES', 1440)))
+    sys.exit(not good)
+
+
 def prepare(folder, *argv):
-    seed = arguments(argv).seed or str(random.randrange(10 ** 6))
+    seed = arguments(argv).seed
     with open(os.path.join(folder, 'seed'), 'w') as stream:
         stream.write(seed)
     print('==> --seed %s' % seed)
@@ -182,11 +212,12 @@ def run(*argv):
     campaign.run(result)
     for __, text in result.errors + result.failures:
         print(text)
-    outcomes = [json.loads(line) for line in machine.lines('outcomes')]
-    good = (len(outcomes) == len(campaign.faults) and
-            all(outcome['passed'] for outcome in outcomes))
-    machine.end('%s\n\n--seed %s' % (table.table(outcomes), seed), good)
+    passed = sum(json.loads(line)['passed']
+                 for line in machine.lines('outcomes'))
+    machine.end('%d of %d passed' % (passed, len(campaign.faults)),
+                passed == len(campaign.faults))
 
 
 if __name__ == '__main__':
-    {'prepare': prepare, 'run': run}[sys.argv[1]](*sys.argv[2:])
+    {'start': start, 'prepare': prepare, 'run': run}[
+        sys.argv[1]](*sys.argv[2:])

@@ -12,9 +12,16 @@
 
 """What a fault campaign and a ring make of their seeds and figures."""
 
+import contextlib
+import io
+import json
+import pathlib
+
+import fixtures
 import testtools
 
-from tests.campaign import plan, ring, table
+from tests.campaign import __main__ as campaign
+from tests.campaign import kernels, plan, ring, table
 
 
 class TestPlan(testtools.TestCase):
@@ -46,6 +53,80 @@ class TestTable(testtools.TestCase):
             ['power', 'cut', '1', '1', '2', '0', '2.0', 's', '9.0', 's'],
             ['all', '1', '2', '2', '1', '2.0', 's', '9.0', 's'],
         ], [line.split() for line in lines[1:]])
+
+
+class TestKernels(testtools.TestCase):
+
+    FAKE = """#!/bin/sh
+echo "$*"
+echo '%s' >"$KEEP_RESULTS/outcomes"
+exit %d
+"""
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(fixtures.EnvironmentVariable('CAMPAIGN_MINUTES'))
+
+    def in_kernel(self, outcomes, status=0):
+        """Have each kernel end with some outcomes and a status."""
+        path = pathlib.Path(self.useFixture(fixtures.TempDir()).path, 'fake')
+        lines = '\n'.join(json.dumps(outcome) for outcome in outcomes)
+        path.write_text(self.FAKE % (lines, status))
+        path.chmod(0o755)
+        self.useFixture(fixtures.MonkeyPatch(
+            'tests.campaign.kernels.IN_KERNEL', path))
+
+    def start(self, *words):
+        """Its status and the lines that it printed."""
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            error = self.assertRaises(SystemExit, campaign.start, *words)
+        return error.code, out.getvalue().splitlines()
+
+    def test_shares(self):
+        for faults, kernel_count, shares in (
+                ((1, 200), 1, [(1, 200)]),
+                ((1, 200), 2, [(1, 100), (101, 200)]),
+                ((5, 11), 3, [(5, 7), (8, 9), (10, 11)]),
+                ((3, 4), 5, [(3, 3), (4, 4)])):
+            self.assertEqual(shares, list(kernels.shares(
+                *faults, kernel_count)))
+
+    def test_all_passed(self):
+        self.in_kernel(2 * [
+            {'kind': 'power cut', 'targets': 1, 'passed': True}])
+        status, lines = self.start('--faults', '4', '--seed', '7',
+                                   '--kernels', '2')
+        self.assertFalse(status)
+        for share in ('1-2', '3-4'):
+            self.assertIn('%s| tests.campaign 1440 --seed 7 --only %s' % (
+                share, share), lines)
+        self.assertEqual(['all', '4', '0', '4', '0'], lines[-3].split()[:5])
+        self.assertEqual('--seed 7', lines[-1])
+
+    def test_one_kernel(self):
+        self.useFixture(fixtures.EnvironmentVariable('CAMPAIGN_MINUTES', '5'))
+        self.in_kernel([{'kind': 'power cut', 'targets': 1, 'passed': True}])
+        status, lines = self.start('--only', '6', '--seed', '7')
+        self.assertFalse(status)
+        self.assertEqual('tests.campaign 5 --seed 7 --only 6-6', lines[0])
+
+    def test_one_failed(self):
+        self.in_kernel([{'kind': 'power cut', 'targets': 1, 'passed': False}],
+                       status=1)
+        status, lines = self.start('--faults', '2', '--kernels', '2')
+        self.assertTrue(status)
+        self.assertEqual(['all', '2', '0', '0', '2'], lines[-3].split()[:5])
+
+    def test_kernel_that_did_not_come_to_all(self):
+        self.in_kernel([{'kind': 'power cut', 'targets': 1, 'passed': True}])
+        self.assertTrue(self.start('--faults', '2')[0])
+
+    def test_nothing_to_do(self):
+        for words in (('--faults', '0'), ('--only', '4-3'),
+                      ('--only', '0'), ('--kernels', '0')):
+            with contextlib.redirect_stderr(io.StringIO()) as said:
+                self.assertEqual(2, self.start(*words)[0])
+            self.assertIn('nothing to do', said.getvalue())
 
 
 class TestGrown(testtools.TestCase):

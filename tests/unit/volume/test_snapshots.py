@@ -15,7 +15,7 @@
 from cinder import exception, objects
 
 from cinder_promote.volume import results, snapshots
-from tests.unit.volume import base, fake_host
+from tests.unit.volume import base
 from tests.unit.volume.base import B_TO_C, A, B, C
 
 THICK = {'lvm_type': 'default'}
