@@ -112,16 +112,36 @@ class PromotionScenario(base.PromoteTest):
             volume_type=volume_type,
             **arguments,
         )["volume"]
-        self.addCleanup(self._wait_for_deletion, volume["id"])
-        self.addCleanup(
-            test_utils.call_and_ignore_notfound_exc,
-            self.volumes_client.delete_volume,
-            volume["id"],
-        )
+        if "imageRef" in arguments:
+            self.addCleanup(
+                self._delete_cached, arguments["imageRef"], volume["id"]
+            )
+        self.addCleanup(self.delete_volume, volume["id"])
         self.wait_for_volume(
             volume["id"], "status", states.AVAILABLE, failed=(states.ERROR,)
         )
         return volume["id"]
+
+    def delete_volume(self, volume_id):
+        """Delete a volume, if it is there, and wait until it is gone."""
+        test_utils.call_and_ignore_notfound_exc(
+            self.volumes_client.delete_volume, volume_id
+        )
+        self._wait_for_deletion(volume_id)
+
+    def _delete_cached(self, image_id, volume_id):
+        """Delete what Cinder's image cache cloned from a volume.
+
+        It is a volume of the same type, and would keep the host from being
+        put back.
+        """
+        cached = self.volumes_client.list_volumes(
+            detail=True,
+            params={"all_tenants": True, "name": f"image-{image_id}"},
+        )["volumes"]
+        for volume in cached:
+            if volume["source_volid"] == volume_id:
+                self.delete_volume(volume["id"])
 
     def wait_for_volume(self, volume_id, key, expected, *, failed=()):
         """Wait until a field of a volume has a value.
